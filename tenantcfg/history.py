@@ -1,0 +1,264 @@
+"""
+The history: one `Change` for each revision, chained by hashes.
+
+A `Change` is the receipt that an admin gets and the row of the audit trail, one thing. It
+says what changed, never the whole list: before and after are read back from the rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tenantcfg import instants
+from tenantcfg.configuration import Outcome, Result
+from tenantcfg.errors import InvalidInput
+from tenantcfg.ids import AppId, Revision, TenantId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tenantcfg.instants import Instant
+
+__all__ = [
+    "GENESIS",
+    "MAX_REASON_LENGTH",
+    "Actor",
+    "Attribution",
+    "Change",
+    "Head",
+    "Operation",
+    "Verb",
+    "broken_links",
+    "seal",
+]
+
+GENESIS = "0" * 64
+"""The hash that the first change names as its previous one."""
+
+MAX_REASON_LENGTH = 1_000
+"""The longest reason, in characters (docs, limits)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """
+    Who made a change.
+
+    *name* is what the system vouches for (``os:alice``); *claimed* are names that were only
+    said (``SUDO_USER``, ``TENANTCFG_ACTOR``, ``AccountId``), as pairs of where and what:
+    they stand beside the name, never instead.
+    """
+
+    name: str
+    claimed: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """
+    Who changes something, for whom and why.
+
+    Raises:
+        InvalidInput: the reason or the name of whom it is for is too long.
+    """
+
+    actor: Actor
+    on_behalf_of: str | None = None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        for what, given in (("reason", self.reason), ("on behalf of", self.on_behalf_of)):
+            if given is not None and len(given) > MAX_REASON_LENGTH:
+                raise InvalidInput(
+                    f"the text for '{what}' is too long",
+                    subject=f"{len(given)} characters",
+                    hint=f"at most {MAX_REASON_LENGTH}",
+                )
+            if given is not None and any("\ud800" <= c <= "\udfff" or c == "\0" for c in given):
+                raise InvalidInput(
+                    f"the text for '{what}' cannot be stored",
+                    why="it holds a NUL or half a surrogate pair",
+                )
+
+
+class Verb(StrEnum):
+    """What kind of change it was."""
+
+    SET = "set"
+    UNDO = "undo"
+    TENANT_ADD = "tenant.add"
+    TENANT_RENAME = "tenant.rename"
+    TENANT_DISABLE = "tenant.disable"
+    TENANT_ENABLE = "tenant.enable"
+    TENANT_REMOVE = "tenant.remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """
+    The operation as given.
+
+    Attributes:
+        details: plain JSON (objects, lists, strings, integers, booleans, null); of a
+            ``set`` the modifier, of a tenant verb the name before and after.
+    """
+
+    verb: Verb
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """
+    One change: the receipt and the audit row.
+
+    Attributes:
+        revision: the number it took; of a what-if, and of a change without effect, the
+            revision at which it was found, with *hash* empty.
+        at: of the store's clock; never earlier than the change before.
+        action: the permission whose grants the outcomes speak of.
+        previous, hash: SHA-256 in lower-case hexadecimal; see `seal`.
+    """
+
+    revision: Revision
+    at: Instant
+    tenant: TenantId
+    action: str
+    by: Attribution
+    operation: Operation
+    outcomes: tuple[Outcome, ...]
+    previous: str = ""
+    hash: str = ""
+
+    @property
+    def stored(self) -> bool:
+        """Whether this change took a revision and stands in the history."""
+        return bool(self.hash)
+
+    @property
+    def receipt(self) -> str:
+        """``REV:HASH``, which later proves that the history was not rewritten."""
+        return f"{self.revision}:{self.hash}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain JSON; `from_json` of it is the same change again."""
+        return {
+            "revision": int(self.revision),
+            "at": instants.text(self.at),
+            "tenant": self.tenant.value,
+            "action": self.action,
+            "actor": self.by.actor.name,
+            "claimed": {where: name for where, name in self.by.actor.claimed},
+            "on_behalf_of": self.by.on_behalf_of,
+            "reason": self.by.reason,
+            "operation": {"verb": self.operation.verb.value, **self.operation.details},
+            "outcomes": [_outcome_to_json(outcome) for outcome in self.outcomes],
+            "previous": self.previous,
+            "hash": self.hash,
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Change:
+        """
+        The change that `to_json` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError, InvalidInput: *row* is not what it wrote.
+        """
+        operation = dict(row["operation"])
+        return cls(
+            revision=Revision(row["revision"]),
+            at=instants.parse(row["at"]),
+            tenant=TenantId(row["tenant"]),
+            action=row["action"],
+            by=Attribution(
+                Actor(row["actor"], tuple(row["claimed"].items())),
+                row["on_behalf_of"],
+                row["reason"],
+            ),
+            operation=Operation(Verb(operation.pop("verb")), operation),
+            outcomes=tuple(_outcome_from_json(outcome) for outcome in row["outcomes"]),
+            previous=row["previous"],
+            hash=row["hash"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest change of a store: its revision, hash and time. Revision 0: none yet."""
+
+    revision: Revision
+    hash: str
+    at: Instant
+
+    def __str__(self) -> str:
+        return f"{self.revision}:{self.hash}"
+
+
+def seal(change: Change, head: Head) -> Change:
+    """
+    *change* with the revision, previous hash and hash that follow *head*.
+
+    The hash is the SHA-256 of the change as canonical JSON (`Change.to_json` without
+    ``hash``, keys sorted, no blanks, ASCII), the previous hash in it: whoever alters,
+    drops, swaps or inserts a change breaks every hash that follows.
+    """
+    unsealed = replace(
+        change,
+        revision=Revision(head.revision + 1),
+        at=max(change.at, head.at),
+        previous=head.hash,
+        hash="",
+    )
+    return replace(unsealed, hash=_digest(unsealed))
+
+
+def broken_links(changes: Iterable[Change]) -> Iterable[str]:
+    """
+    What is wrong with *changes* as a chain from the first revision on, one line each.
+
+    Found are altered changes, gaps, repeats, swaps and times that run backwards. A tail
+    that was cut off leaves a sound chain: only an earlier head shows it.
+    """
+    before = Head(Revision(0), GENESIS, instants.Instant(-(2**62)))
+    for change in changes:
+        name = f"revision {change.revision}"
+        if change.revision != before.revision + 1:
+            yield f"{name}: it follows revision {before.revision}"
+        if change.previous != before.hash:
+            yield f"{name}: it does not name the hash of the change before it"
+        if change.hash != _digest(replace(change, hash="")):
+            yield f"{name}: its content does not have its hash"
+        if change.at < before.at:
+            yield f"{name}: its time is earlier than that of the change before it"
+        before = Head(change.revision, change.hash, change.at)
+
+
+def _digest(unsealed: Change) -> str:
+    content = unsealed.to_json()
+    del content["hash"]
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    shown: dict[str, Any] = {"app": outcome.app.value, "result": outcome.result.value}
+    if outcome.expires_at is not None:
+        shown["expires_at"] = instants.text(outcome.expires_at)
+    if outcome.expired_at is not None:
+        shown["expired_at"] = instants.text(outcome.expired_at)
+    return shown
+
+
+def _outcome_from_json(row: Mapping[str, Any]) -> Outcome:
+    ends, ended = row.get("expires_at"), row.get("expired_at")
+    return Outcome(
+        AppId(row["app"]),
+        Result(row["result"]),
+        None if ends is None else instants.parse(ends),
+        None if ended is None else instants.parse(ended),
+    )

@@ -1,0 +1,103 @@
+"""
+Instants: how a time is read, kept and shown.
+
+An instant is an integer, microseconds since 1970-01-01T00:00:00Z, in memory and in both
+databases: no driver's and no database's idea of a time zone can come between.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import NewType, NoReturn
+
+from tenantcfg.errors import InvalidInput
+
+__all__ = ["Instant", "from_datetime", "parse", "parse_duration", "text", "to_datetime"]
+
+Instant = NewType("Instant", int)
+"""Microseconds since the epoch, UTC."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_RFC3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})?", re.ASCII
+)
+_FRACTION = re.compile(r"\.(\d+)")
+_ZONE = re.compile(r"(?:[Zz]|[+-]\d{2}:\d{2})$")
+_DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def parse(given: str) -> Instant:
+    """
+    The instant written in RFC 3339 (section 5.6), as ``2027-01-31T18:00:00Z``.
+
+    The zone must be there: a time without one means another instant on every machine.
+    Digits after the microsecond are cut off.
+
+    Raises:
+        InvalidInput: *given* is no such text, names no real time, or has no zone.
+    """
+    if _RFC3339.fullmatch(given) is None:
+        _refuse(given, "RFC 3339 is wanted")
+    if _ZONE.search(given) is None:
+        _refuse(given, "it has no time zone", f"write {given}Z, or its offset from UTC")
+    cut = _FRACTION.sub(lambda found: "." + found[1][:6].ljust(6, "0"), given)
+    try:
+        return from_datetime(datetime.fromisoformat(cut.upper()))
+    except (ValueError, OverflowError):
+        _refuse(given, "there is no such time")
+
+
+def parse_duration(given: str) -> int:
+    """
+    The length of ``90s``, ``15m``, ``4h``, ``30d`` or ``2w``, in microseconds; never zero.
+
+    Raises:
+        InvalidInput: *given* is no such text, zero, or over a hundred years.
+    """
+    match = _DURATION.fullmatch(given)
+    microseconds = int(match[1]) * _SECONDS[match[2]] * 1_000_000 if match else 0
+    if not 0 < microseconds <= 100 * 366 * 86_400_000_000:
+        raise InvalidInput(
+            "not a duration",
+            subject=f"'{given[:40]}'",
+            why="a number and one of s, m, h, d, w is wanted",
+            hint="4h or 30d, for example",
+        )
+    return microseconds
+
+
+def from_datetime(moment: datetime) -> Instant:
+    """
+    The instant of *moment*, which must know its zone.
+
+    Raises:
+        InvalidInput: *moment* has no time zone.
+    """
+    if moment.tzinfo is None:
+        _refuse(moment.isoformat(), "it has no time zone")
+    return Instant((moment - _EPOCH) // _MICROSECOND)
+
+
+def to_datetime(instant: Instant) -> datetime:
+    """The same instant as a datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=instant)
+
+
+def text(instant: Instant) -> str:
+    """
+    The instant in RFC 3339, UTC; a fraction only where there is one.
+
+    `parse` of it is the same instant again.
+    """
+    moment = to_datetime(instant)
+    shape = "%Y-%m-%dT%H:%M:%S.%fZ" if moment.microsecond else "%Y-%m-%dT%H:%M:%SZ"
+    return moment.strftime(shape).rjust(len("2000-01-01T00:00:00Z"), "0")
+
+
+def _refuse(
+    given: str, why: str, hint: str = "2027-01-31T18:00:00Z, for example"
+) -> NoReturn:
+    raise InvalidInput("not an instant", subject=f"'{given[:60]}'", why=why, hint=hint)
