@@ -1,0 +1,187 @@
+"""
+Makes or mends a virtual environment from a lock file: ``environment.py FOLDER LOCK``.
+
+Also runs a command that must be alone at its work: ``environment.py --alone FILE COMMAND...``.
+
+What was done is stamped into the environment, last of all. With the stamp there and true nothing
+is done; without it (an earlier run was interrupted, or this is the first) the environment is made
+from nothing. One process at a time: a lock that the system drops with the process that holds it.
+
+Only the standard library: this runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD_LOCK = ROOT / "requirements" / "build.txt"
+
+# Settings of a person's own pip that would lead an install out of the environment.
+DISTRACTIONS = ("PIP_PREFIX", "PIP_REQUIRE_HASHES", "PIP_ROOT", "PIP_TARGET", "PIP_USER")
+
+
+def main() -> int:
+    """Do what the command line says; say on stderr what went wrong."""
+    try:
+        if sys.argv[1] == "--alone":
+            return alone(Path(sys.argv[2]), sys.argv[3:])
+        ensure(ROOT / sys.argv[1], ROOT / sys.argv[2])
+    except PermissionError as error:
+        return failed(
+            f"{error.filename}: not yours to write to: remove what another user's run left behind, "
+            "or work in a clone of yours"
+        )
+    except subprocess.CalledProcessError as error:
+        return failed(f"{' '.join(map(str, error.cmd))}\n{error.output}")
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def alone(path: Path, command: list[str]) -> int:
+    """Run *command* while no other holds *path*; its exit code."""
+    with locked(path):
+        return subprocess.run(command, check=False).returncode
+
+
+def ensure(folder: Path, lock: Path) -> None:
+    """Make the environment, unless it is there."""
+    if is_made(folder, lock):
+        return
+    with locked(folder.with_name(folder.name + ".lock")):
+        # Whoever held the lock before may have made it.
+        if not is_made(folder, lock):
+            make(folder, lock)
+
+
+def failed(why: str) -> int:
+    """Report the failure, as an exit code."""
+    sys.stderr.write(f"scripts/environment: {why.rstrip()}\n")
+    return 1
+
+
+def is_made(folder: Path, lock: Path) -> bool:
+    """Whether the environment is whole, for this very checkout, this lock and a wanted Python."""
+    try:
+        if stamp(folder, lock).read_text() != wanted(lock):
+            return False
+        version = subprocess.run(
+            [folder / "bin" / "python", "-I", "-c", "import sys; print(*sys.version_info[:2])"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    # Any supported Python will do, unless one was asked for.
+    return "PYTHON" not in os.environ or version.split() == [*map(str, sys.version_info[:2])]
+
+
+def stamp(folder: Path, lock: Path) -> Path:
+    """The file that tells that *lock* was installed."""
+    return folder / f"made-of-{lock.stem}"
+
+
+def wanted(lock: Path) -> str:
+    """What the stamp must say: where the checkout lies, and the sums of what an install reads."""
+    sources = [lock, BUILD_LOCK, ROOT / "pyproject.toml", Path(__file__)]
+    sums = [hashlib.sha256(source.read_bytes()).hexdigest() for source in sources]
+    return "\n".join([str(ROOT), *sums, ""])
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Alone among the processes that ask for *path*."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write("waiting for another run that sets up the environment ...\n")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def make(folder: Path, lock: Path) -> None:
+    """
+    Make *folder* hold what *lock* names, and the program itself.
+
+    A whole environment of the same Python gets what has changed; any other is made anew.
+    """
+    sys.stderr.write(f"setting up {folder.name} (once; what it installs is locked) ...\n")
+    if not reusable(folder):
+        venv.EnvBuilder(clear=True, symlinks=True, with_pip=True).create(folder)
+    stamps = {stamp(folder, lock): wanted(lock)} | withdrawn(folder)
+    pip: list[str | Path] = [
+        folder / "bin" / "python",
+        "-I",
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+    ]
+    requirements = [word for file in (BUILD_LOCK, lock) for word in ("--requirement", file)]
+    run([*pip, "--require-hashes", "--no-deps", *requirements])
+    run([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT])
+    for path, text in stamps.items():
+        path.write_text(text)
+
+
+def withdrawn(folder: Path) -> dict[Path, str]:
+    """The stamps that will hold again when the work is done; none holds while it is under way."""
+    stamps = {}
+    for path in folder.glob("made-of-*"):
+        lock = ROOT / "requirements" / f"{path.name.removeprefix('made-of-')}.txt"
+        if lock.exists() and path.read_text() == wanted(lock):
+            stamps[path] = wanted(lock)
+        path.unlink()
+    return stamps
+
+
+def reusable(folder: Path) -> bool:
+    """Whether *folder* was once finished in this place, by the Python that runs this."""
+    finished = any(made.read_text().startswith(f"{ROOT}\n") for made in folder.glob("made-of-*"))
+    # What venv writes down: the interpreter behind this one, where this one is an environment's.
+    interpreter: str = getattr(sys, "_base_executable", sys.executable)
+    home = f"home = {Path(interpreter).parent}\n"
+    try:
+        return finished and home in (folder / "pyvenv.cfg").read_text()
+    except OSError:
+        return False
+
+
+def run(command: list[str | Path]) -> None:
+    """
+    Run *command* in silence.
+
+    Raises:
+        subprocess.CalledProcessError: It failed; its words are in ``output``.
+    """
+    surroundings = {name: value for name, value in os.environ.items() if name not in DISTRACTIONS}
+    with tempfile.TemporaryDirectory() as elsewhere:
+        subprocess.run(
+            command,
+            check=True,
+            cwd=elsewhere,
+            env=surroundings,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
