@@ -1,0 +1,124 @@
+"""
+What every test stands on: an environment of its own, and stores of both kinds.
+
+No test sees the home folder, the settings, the terminal, the time zone or the language of whoever
+runs it; what a test starts as a process inherits the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.postgres import Server
+
+# Deadlines tell more about the machine than about the code.
+settings.register_profile("tenantcfg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tenantcfg")
+
+FOREIGN = (
+    "TENANTCFG_",
+    "XDG_",
+    "PG",
+    "LC_",
+    "SUDO_",
+    "COLUMNS",
+    "LINES",
+    "LANGUAGE",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "PYTHONPATH",
+    "PYTHONWARNINGS",
+)
+
+_homes = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tests' home folders lie, one for each."""
+    return tmp_path_factory.mktemp("homes")
+
+
+@pytest.fixture(autouse=True)
+def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The home folder of this test, new and empty; all its settings point below it or nowhere."""
+    folder = homes / str(next(_homes))
+    folder.mkdir(mode=0o700)
+    for name in list(os.environ):
+        if name.startswith(FOREIGN):
+            monkeypatch.delenv(name)
+    for name, value in _surroundings(folder).items():
+        monkeypatch.setenv(name, value)
+    time.tzset()
+    yield folder
+    monkeypatch.undo()
+    time.tzset()
+
+
+def _surroundings(home: Path) -> dict[str, str]:
+    scripts = str(Path(sys.executable).parent)
+    path = os.environ.get("PATH", os.defpath)
+    return {
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_DATA_HOME": str(home / "data"),
+        "XDG_RUNTIME_DIR": str(home / "run"),
+        "XDG_STATE_HOME": str(home / "state"),
+        # Far from UTC and by no whole hour, so that a local time can't pass for an instant.
+        "TZ": "TEST-05:45",
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "TERM": "dumb",
+        # The program as installed beside the Python that runs the tests.
+        "PATH": path if path.startswith(scripts + os.pathsep) else scripts + os.pathsep + path,
+    }
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """The PostgreSQL server that all tests share; not to be stopped."""
+    from tests.postgres import running_server  # noqa: PLC0415 - costs nothing where it isn't asked for
+
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_of_own() -> Iterator[Server]:
+    """A PostgreSQL server of this test's own, to be stopped, crashed and started at will."""
+    from tests.postgres import running_server  # noqa: PLC0415 - as above
+
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The address of an embedded store that is not there yet."""
+    return f"sqlite:///{tmp_path / 'store' / 'store.db'}"
+
+
+@pytest.fixture
+def postgresql_url(postgres: Server) -> Iterator[str]:
+    """The address of a PostgreSQL database that is there and empty."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The address of a store yet to be made, once on each database."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
