@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tenantcfg.errors import InvalidInput
+from tenantcfg.errors import InvalidInput, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_APPS",
     "REMOVE_PARTICIPANT",
-    "Applied",
     "ApplicationMeetingConfiguration",
+    "Applied",
     "Grant",
     "ListModifier",
     "Outcome",
@@ -104,11 +104,15 @@ class ListModifier:
     def __post_init__(self) -> None:
         if self.replace is not None and (self.add or self.remove):
             raise InvalidInput(
-                "Replace stands beside Add or Remove", why="the line says two things", hint="one"
+                "Replace stands beside Add or Remove",
+                why="it is the whole list by itself",
+                hint="write one or the other",
             )
         if stray := [app for app in self.expiries if app not in self.wanted]:
             raise InvalidInput(
-                "an expiry for an app that is not granted", subject=f"'{stray[0]}'", hint="add it"
+                "an expiry for an app that is not granted",
+                subject=quoted(stray[0].value),
+                hint="add it in the same line",
             )
 
     @property
@@ -154,8 +158,9 @@ class Applied:
     """
     The list after a modifier, and what became of each distinct app that was named or lost.
 
-    *apps* is what is in force afterwards, in order of granting; *outcomes* are in the order
-    in which the apps were named, apps that only a Replace took away last, in list order.
+    *apps* is what is in force afterwards, in order of granting. *outcomes* are in the order
+    of the steps: removals before additions, each as named; apps that only a Replace took
+    away stand last, in list order. The added ones among them are in their order of granting.
     """
 
     apps: tuple[AppId, ...]
@@ -177,8 +182,10 @@ def apply(modifier: ListModifier, current: Sequence[Grant], *, now: Instant) -> 
     L14). A grant that has run out is not there: adding it makes it anew.
 
     Args:
+        modifier: what the line asks; ids may repeat, the first mention counts.
         current: the tenant's open grants, in order of granting, those that have run out
             among them. Not modified.
+        now: the store's time, never earlier than that of its head.
 
     Raises:
         InvalidInput: more than `MAX_APPS` apps would hold the right.
@@ -186,10 +193,12 @@ def apply(modifier: ListModifier, current: Sequence[Grant], *, now: Instant) -> 
     present = {grant.app: grant for grant in current if grant.in_force(now)}
     run_out = {grant.app: grant.expires_at for grant in current if grant.app not in present}
     wanted = dict.fromkeys(modifier.wanted)
-    removed = modifier.remove if modifier.replace is None else present
-    named = dict.fromkeys((*modifier.wanted, *removed))
     if modifier.replace is None:
-        named = dict.fromkeys((*modifier.remove, *modifier.add))
+        # An app in both takes its place among the added ones, as after PowerShell's own steps.
+        removed = (app for app in modifier.remove if app not in wanted)
+        named = dict.fromkeys((*removed, *wanted))
+    else:
+        named = dict.fromkeys((*wanted, *present))
     outcomes = tuple(
         _granted(app, modifier, present.get(app), run_out.get(app))
         if app in wanted

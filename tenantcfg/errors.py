@@ -47,6 +47,7 @@ __all__ = [
     "TenantcfgError",
     "Unavailable",
     "UnknownTenant",
+    "quoted",
 ]
 
 
@@ -64,6 +65,23 @@ class Reason(StrEnum):
     TENANT_DISABLED = "tenant_disabled"
     GRANT_NOT_IN_FORCE = "grant_not_in_force"
     NOT_GRANTED = "not_granted"
+
+
+def quoted(text: str) -> str:
+    """
+    *text* as a message names it: in quotes, on one line, cut after 60 characters.
+
+    What cannot be printed is escaped as in Python's own literals, so that no input moves a
+    terminal's cursor by way of an error.
+    """
+    head = "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode()
+        for one in text[:_QUOTED]
+    )
+    return f"'{head}...'" if len(text) > _QUOTED else f"'{head}'"
+
+
+_QUOTED = 60
 
 
 class TenantcfgError(Exception):

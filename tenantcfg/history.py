@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tenantcfg import instants
 from tenantcfg.configuration import Outcome, Result
-from tenantcfg.errors import InvalidInput
+from tenantcfg.errors import InvalidInput, quoted
 from tenantcfg.ids import AppId, Revision, TenantId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tenantcfg.instants import Instant
 
@@ -33,6 +34,7 @@ __all__ = [
     "Operation",
     "Verb",
     "broken_links",
+    "canonical",
     "seal",
 ]
 
@@ -50,11 +52,25 @@ class Actor:
 
     *name* is what the system vouches for (``os:alice``); *claimed* are names that were only
     said (``SUDO_USER``, ``TENANTCFG_ACTOR``, ``AccountId``), as pairs of where and what:
-    they stand beside the name, never instead.
+    they stand beside the name, never instead. They are kept in the order of where.
+
+    Raises:
+        InvalidInput: a name is too long or cannot be stored, or two claims come from the
+            same place.
     """
 
     name: str
     claimed: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        _storable("actor", self.name)
+        for where, name in self.claimed:
+            _storable("place of a claimed actor", where)
+            _storable("claimed actor", name)
+        ordered = tuple(sorted(self.claimed))
+        if len(dict(ordered)) != len(ordered):
+            raise InvalidInput("two claimed actors come from the same place")
+        object.__setattr__(self, "claimed", ordered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +79,8 @@ class Attribution:
     Who changes something, for whom and why.
 
     Raises:
-        InvalidInput: the reason or the name of whom it is for is too long.
+        InvalidInput: the reason or the name of whom it is for is too long, or holds a NUL
+            or half a surrogate pair.
     """
 
     actor: Actor
@@ -72,17 +89,27 @@ class Attribution:
 
     def __post_init__(self) -> None:
         for what, given in (("reason", self.reason), ("on behalf of", self.on_behalf_of)):
-            if given is not None and len(given) > MAX_REASON_LENGTH:
-                raise InvalidInput(
-                    f"the text for '{what}' is too long",
-                    subject=f"{len(given)} characters",
-                    hint=f"at most {MAX_REASON_LENGTH}",
-                )
-            if given is not None and any("\ud800" <= c <= "\udfff" or c == "\0" for c in given):
-                raise InvalidInput(
-                    f"the text for '{what}' cannot be stored",
-                    why="it holds a NUL or half a surrogate pair",
-                )
+            if given is not None:
+                _storable(what, given)
+
+
+def _storable(what: str, given: str) -> None:
+    if len(given) > MAX_REASON_LENGTH:
+        raise InvalidInput(
+            f"the text for '{what}' is too long",
+            subject=f"{len(given)} characters",
+            hint=f"at most {MAX_REASON_LENGTH}",
+        )
+    if _UNSTORABLE.search(given):
+        raise InvalidInput(
+            f"the text for '{what}' cannot be stored",
+            subject=quoted(given),
+            why="it holds a NUL or half a surrogate pair",
+        )
+
+
+# No UTF-8 text holds half a pair, and PostgreSQL's holds no NUL.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Verb(StrEnum):
@@ -104,11 +131,19 @@ class Operation:
 
     Attributes:
         details: plain JSON (objects, lists, strings, integers, booleans, null); of a
-            ``set`` the modifier, of a tenant verb the name before and after.
+            ``set`` the modifier, of a tenant verb the name before and after. Never a
+            member ``verb``: in JSON the verb stands among them.
+
+    Raises:
+        ValueError: *details* has a member ``verb``.
     """
 
     verb: Verb
     details: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if "verb" in self.details:
+            raise ValueError("the details of an operation have a member 'verb'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +187,7 @@ class Change:
             "tenant": self.tenant.value,
             "action": self.action,
             "actor": self.by.actor.name,
-            "claimed": {where: name for where, name in self.by.actor.claimed},
+            "claimed": dict(self.by.actor.claimed),
             "on_behalf_of": self.by.on_behalf_of,
             "reason": self.by.reason,
             "operation": {"verb": self.operation.verb.value, **self.operation.details},
@@ -167,8 +202,15 @@ class Change:
         The change that `to_json` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError, InvalidInput: *row* is not what it wrote.
+            ValueError: *row* is not what it wrote.
         """
+        try:
+            return cls._from_json(row)
+        except (AttributeError, KeyError, TypeError, InvalidInput) as problem:
+            raise ValueError(f"not a change as it is written: {problem!r}") from problem
+
+    @classmethod
+    def _from_json(cls, row: Mapping[str, Any]) -> Change:
         operation = dict(row["operation"])
         return cls(
             revision=Revision(row["revision"]),
@@ -203,8 +245,7 @@ def seal(change: Change, head: Head) -> Change:
     """
     *change* with the revision, previous hash and hash that follow *head*.
 
-    The hash is the SHA-256 of the change as canonical JSON (`Change.to_json` without
-    ``hash``, keys sorted, no blanks, ASCII), the previous hash in it: whoever alters,
+    The hash is the SHA-256 of `canonical`, the previous hash in it: whoever alters,
     drops, swaps or inserts a change breaks every hash that follows.
     """
     unsealed = replace(
@@ -217,7 +258,18 @@ def seal(change: Change, head: Head) -> Change:
     return replace(unsealed, hash=_digest(unsealed))
 
 
-def broken_links(changes: Iterable[Change]) -> Iterable[str]:
+def canonical(change: Change) -> str:
+    """
+    The text that is hashed: `Change.to_json` without ``hash``, keys sorted, no blanks, ASCII.
+
+    Equal changes have equal texts, and a change read back from one has the same text again.
+    """
+    content = change.to_json()
+    del content["hash"]
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def broken_links(changes: Iterable[Change]) -> Iterator[str]:
     """
     What is wrong with *changes* as a chain from the first revision on, one line each.
 
@@ -231,18 +283,15 @@ def broken_links(changes: Iterable[Change]) -> Iterable[str]:
             yield f"{name}: it follows revision {before.revision}"
         if change.previous != before.hash:
             yield f"{name}: it does not name the hash of the change before it"
-        if change.hash != _digest(replace(change, hash="")):
+        if change.hash != _digest(change):
             yield f"{name}: its content does not have its hash"
         if change.at < before.at:
             yield f"{name}: its time is earlier than that of the change before it"
         before = Head(change.revision, change.hash, change.at)
 
 
-def _digest(unsealed: Change) -> str:
-    content = unsealed.to_json()
-    del content["hash"]
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+def _digest(change: Change) -> str:
+    return hashlib.sha256(canonical(change).encode("ascii")).hexdigest()
 
 
 def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:

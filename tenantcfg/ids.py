@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NoReturn, Self
 
-from tenantcfg.errors import InvalidInput
+from tenantcfg.errors import InvalidInput, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,8 @@ MAX_ID_LENGTH = 128
 _GUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _URN = "urn:uuid:"
 _PASTABLE = re.compile(r"[A-Za-z0-9._-]+")
+# 18 digits always fit the 64-bit integers of both databases.
+_REVISION = re.compile(r"([0-9]{1,18})(?::[0-9a-f]{64})?")
 
 
 def is_guid(text: str) -> bool:
@@ -56,9 +58,7 @@ class _Id:
             InvalidInput: no id can read so (empty, over 128 characters, a blank at an
                 end, a character that cannot be printed).
         """
-        if not isinstance(text, str):
-            cls._refuse(repr(text), "it is no string", "")
-        return cls(_canonical(text))
+        return cls(_canonical(cls._string(text)))
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -68,7 +68,7 @@ class _Id:
         Raises:
             InvalidInput: as `exact`.
         """
-        bare = text.strip()
+        bare = cls._string(text).strip()
         inner = bare[len(_URN) :] if bare[: len(_URN)].lower() == _URN else bare
         if inner.startswith("{") and inner.endswith("}"):
             inner = inner[1:-1].strip()
@@ -88,10 +88,15 @@ class _Id:
         return self.value
 
     @classmethod
+    def _string(cls, given: object) -> str:
+        # A typed caller cannot come here with anything else; a service's JSON can.
+        if not isinstance(given, str):
+            cls._refuse(repr(given), "it is no string", "")
+        return given
+
+    @classmethod
     def _refuse(cls, subject: str, why: str, hint: str) -> NoReturn:
-        raise InvalidInput(
-            f"not {cls.kind}", subject=_shortened(subject), why=why, hint=hint
-        ) from None
+        raise InvalidInput(f"not {cls.kind}", subject=quoted(subject), why=why, hint=hint)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -125,25 +130,21 @@ class Revision(int):
         Raises:
             InvalidInput: *text* is neither.
         """
-        number, _, _hash = text.strip().partition(":")
-        if not (number.isascii() and number.isdigit() and len(number) <= _REVISION_DIGITS):
+        match = _REVISION.fullmatch(text.strip())
+        if match is None:
             raise InvalidInput(
                 "not a revision",
-                subject=_shortened(text),
-                why="a whole number is wanted",
+                subject=quoted(text),
+                why="a whole number is wanted, or the REV:HASH of a receipt",
                 hint="tenantcfg history lists them",
             )
-        return cls(number)
+        return cls(match[1])
 
     def __repr__(self) -> str:
         return f"Revision({int(self)})"
 
     def __str__(self) -> str:
         return int.__repr__(self)
-
-
-_REVISION_DIGITS = 18
-"""So that a revision always fits the 64-bit integer of both databases."""
 
 
 def near_misses(wanted: str, known: Iterable[str]) -> tuple[str, ...]:
@@ -187,8 +188,3 @@ def _why_not(value: str) -> tuple[str, str] | None:
     if value != value.strip():
         return "a blank stands at its end", ""
     return None
-
-
-def _shortened(text: str) -> str:
-    shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[:60])
-    return f"'{shown}{'...' if len(text) > len(shown) else ''}'"

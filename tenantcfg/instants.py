@@ -11,7 +11,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import NewType, NoReturn
 
-from tenantcfg.errors import InvalidInput
+from tenantcfg.errors import InvalidInput, quoted
 
 __all__ = ["Instant", "from_datetime", "parse", "parse_duration", "text", "to_datetime"]
 
@@ -20,8 +20,13 @@ Instant = NewType("Instant", int)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+# Hours and minutes are judged here: releases of Python differ over 24:00 and an offset of +05:99.
 _RFC3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})?", re.ASCII
+    r"\d{4}-\d{2}-\d{2}[Tt ](?:[01]\d|2[0-3]):[0-5]\d:\d{2}(?:\.\d+)?"
+    r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)?",
+    re.ASCII,
 )
 _FRACTION = re.compile(r"\.(\d+)")
 _ZONE = re.compile(r"(?:[Zz]|[+-]\d{2}:\d{2})$")
@@ -45,9 +50,10 @@ def parse(given: str) -> Instant:
         _refuse(given, "it has no time zone", f"write {given}Z, or its offset from UTC")
     cut = _FRACTION.sub(lambda found: "." + found[1][:6].ljust(6, "0"), given)
     try:
-        return from_datetime(datetime.fromisoformat(cut.upper()))
-    except (ValueError, OverflowError):
+        moment = datetime.fromisoformat(cut.upper())
+    except ValueError:
         _refuse(given, "there is no such time")
+    return from_datetime(moment)
 
 
 def parse_duration(given: str) -> int:
@@ -62,7 +68,7 @@ def parse_duration(given: str) -> int:
     if not 0 < microseconds <= 100 * 366 * 86_400_000_000:
         raise InvalidInput(
             "not a duration",
-            subject=f"'{given[:40]}'",
+            subject=quoted(given),
             why="a number and one of s, m, h, d, w is wanted",
             hint="4h or 30d, for example",
         )
@@ -74,11 +80,14 @@ def from_datetime(moment: datetime) -> Instant:
     The instant of *moment*, which must know its zone.
 
     Raises:
-        InvalidInput: *moment* has no time zone.
+        InvalidInput: *moment* has no time zone, or lies outside the years 1 to 9999 of UTC.
     """
-    if moment.tzinfo is None:
+    if moment.utcoffset() is None:
         _refuse(moment.isoformat(), "it has no time zone")
-    return Instant((moment - _EPOCH) // _MICROSECOND)
+    instant = Instant((moment - _EPOCH) // _MICROSECOND)
+    if not _FIRST <= instant <= _LAST:
+        _refuse(moment.isoformat(), "it lies outside the years 1 to 9999 of UTC")
+    return instant
 
 
 def to_datetime(instant: Instant) -> datetime:
@@ -92,12 +101,8 @@ def text(instant: Instant) -> str:
 
     `parse` of it is the same instant again.
     """
-    moment = to_datetime(instant)
-    shape = "%Y-%m-%dT%H:%M:%S.%fZ" if moment.microsecond else "%Y-%m-%dT%H:%M:%SZ"
-    return moment.strftime(shape).rjust(len("2000-01-01T00:00:00Z"), "0")
+    return to_datetime(instant).replace(tzinfo=None).isoformat() + "Z"
 
 
-def _refuse(
-    given: str, why: str, hint: str = "2027-01-31T18:00:00Z, for example"
-) -> NoReturn:
-    raise InvalidInput("not an instant", subject=f"'{given[:60]}'", why=why, hint=hint)
+def _refuse(given: str, why: str, hint: str = "2027-01-31T18:00:00Z, for example") -> NoReturn:
+    raise InvalidInput("not an instant", subject=quoted(given), why=why, hint=hint)
