@@ -226,10 +226,10 @@ def test_the_ten_thousandth_app_is_taken_and_the_next_refused() -> None:
     assert apply(ListModifier(add=(A,)), run_out, now=NOW).apps == (A,)
 
 
-@pytest.mark.parametrize("beside", [{"add": (A,)}, {"remove": (A,)}])
-def test_replace_stands_alone(beside: dict[str, tuple[AppId, ...]]) -> None:
+@pytest.mark.parametrize("beside", [ListModifier(add=(A,)), ListModifier(remove=(A,))])
+def test_replace_stands_alone(beside: ListModifier) -> None:
     with pytest.raises(InvalidInput, match="^Replace stands beside Add or Remove: .*one or the"):
-        ListModifier(replace=(), **beside)
+        replace(beside, replace=())
 
 
 @pytest.mark.parametrize(
