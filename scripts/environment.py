@@ -1,7 +1,8 @@
 """
 Makes or mends a virtual environment from a lock file: ``environment.py FOLDER LOCK``.
 
-Also runs a command that must be alone at its work: ``environment.py --alone FILE COMMAND...``.
+Also runs a command that must be alone at its work: ``environment.py --alone FILE COMMAND...``,
+and undoes what root's run means to others: ``environment.py --give-back``.
 
 What was done is stamped into the environment, last of all. With the stamp there and true nothing
 is done; without it (an earlier run was interrupted, or this is the first) the environment is made
@@ -38,6 +39,9 @@ def main() -> int:
     try:
         if sys.argv[1] == "--alone":
             return alone(Path(sys.argv[2]), sys.argv[3:])
+        if sys.argv[1] == "--give-back":
+            give_back()
+            return 0
         ensure(ROOT / sys.argv[1], ROOT / sys.argv[2])
     except PermissionError as error:
         return failed(
@@ -55,6 +59,17 @@ def alone(path: Path, command: list[str]) -> int:
     """Run *command* while no other holds *path*; its exit code."""
     with locked(path):
         return subprocess.run(command, check=False).returncode
+
+
+def give_back() -> None:
+    """Let what root has made in another's checkout be that other's, who could else not go on."""
+    owner = ROOT.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    for folder, _, files in os.walk(ROOT):
+        for path in [folder, *(os.path.join(folder, file) for file in files)]:  # noqa: PTH118 - many
+            if os.lstat(path).st_uid == 0:
+                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def ensure(folder: Path, lock: Path) -> None:
