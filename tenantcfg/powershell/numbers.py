@@ -1,0 +1,216 @@
+"""
+Number literals: from the digits, suffix and multiplier of a token to a value and its type.
+
+The types are .NET's: the narrowest signed one that holds the value, 32 bits at least, else
+decimal, else double; a suffix asks for one (``y uy s us l ul u d n``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+__all__ = ["DECIMAL_LIMIT", "Literal", "Number", "invariant_text", "value_of"]
+
+DECIMAL_LIMIT = 2**96 - 1
+_DOUBLE_LIMIT = int(1.7976931348623157e308)
+
+# Suffix -> the types tried in order: name, least and greatest value.
+_INT32 = ("System.Int32", -(2**31), 2**31 - 1)
+_INT64 = ("System.Int64", -(2**63), 2**63 - 1)
+_UINT32 = ("System.UInt32", 0, 2**32 - 1)
+_UINT64 = ("System.UInt64", 0, 2**64 - 1)
+_INTEGERS: dict[str, tuple[tuple[str, int, int], ...]] = {
+    "": (_INT32, _INT64),
+    "y": (("System.SByte", -128, 127),),
+    "uy": (("System.Byte", 0, 255),),
+    "s": (("System.Int16", -(2**15), 2**15 - 1),),
+    "us": (("System.UInt16", 0, 2**16 - 1),),
+    "l": (_INT64,),
+    "ul": (_UINT64,),
+    "u": (_UINT32, _UINT64),
+}
+
+# Lengths at which the first bit of a binary literal is a sign.
+_SIGNED_BINARY = frozenset((8, 16, 32, 64, 96))
+_BIG_BINARY = 128
+_LONG_HEX = 16
+_LONG_BINARY = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """
+    What the scanner saw: *digits* with an ASCII sign and point, *base* 10, 16 or 2.
+
+    A hexadecimal literal has one more ``0`` before its digits. *suffix* is in lower case;
+    *real* says that there was a point or an exponent; *multiplier* is 1 or that of ``kb`` ...
+    """
+
+    digits: str
+    base: int
+    suffix: str
+    real: bool
+    multiplier: int
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A value and the name of its .NET type."""
+
+    value: int | float | Decimal
+    type_name: str
+
+
+def value_of(literal: Literal) -> Number | None:
+    """The value of *literal*; None where no type holds it."""
+    if not literal.digits.isascii():
+        # A sign before a digit of another script: .NET reads no number there.
+        return None
+    if literal.real:
+        return _real(literal) if _has_digits(literal.digits) else None
+    whole = _whole(literal)
+    if whole is None:
+        return None
+    value, suffix = whole
+    return _fitted(value, suffix, decimal_base=literal.base == 10)  # noqa: PLR2004
+
+
+def _has_digits(digits: str) -> bool:
+    """Whether a digit stands before the exponent: a sign and a point alone are no number."""
+    return any(char.isdecimal() for char in digits.partition("e")[0])
+
+
+def _real(literal: Literal) -> Number | None:
+    if literal.suffix == "d":
+        return _decimal(literal.digits, literal.multiplier)
+    value = float(literal.digits) * literal.multiplier
+    if not literal.suffix:
+        return Number(value, "System.Double")
+    if value in (float("inf"), float("-inf")):
+        return None
+    return _fitted(round(value), literal.suffix, decimal_base=True)
+
+
+def _decimal(digits: str, multiplier: int) -> Number | None:
+    from decimal import ROUND_HALF_EVEN, Context, Decimal  # noqa: PLC0415  rare, and 2 ms
+
+    context = Context(prec=1000, rounding=ROUND_HALF_EVEN)
+    exact = Decimal(digits)
+    exponent = exact.as_tuple().exponent
+    if not isinstance(exponent, int) or exact.adjusted() > len(str(DECIMAL_LIMIT)):
+        return None
+    value = _scaled(exact, -exponent, context)
+    if value is None:
+        return None
+    product = context.multiply(value, Decimal(multiplier))
+    if abs(product.to_integral_value(context=context)) > DECIMAL_LIMIT:
+        return None
+    result = _scaled(product, -int(product.as_tuple().exponent), context)
+    return None if result is None else Number(result, "System.Decimal")
+
+
+def _scaled(exact: Decimal, scale: int, context: object) -> Decimal | None:
+    """*exact* with at most 28 decimals, as many as 96 bits leave room for."""
+    from decimal import Context, Decimal  # noqa: PLC0415
+
+    if not isinstance(context, Context):  # pragma: no cover  the caller's own context
+        raise TypeError(context)
+    scale = max(0, min(scale, 28))
+    while True:
+        value = exact.quantize(Decimal(1).scaleb(-scale), context=context)
+        if abs(int(value.scaleb(scale, context=context))) <= DECIMAL_LIMIT:
+            return value
+        if scale == 0:
+            return None
+        scale -= 1
+
+
+def _whole(literal: Literal) -> tuple[int, str] | None:
+    if literal.base == 10:  # noqa: PLR2004
+        return int(literal.digits) * literal.multiplier, literal.suffix
+    negative = literal.digits.startswith("-")
+    digits = literal.digits.lstrip("+-")
+    read = _hexadecimal if literal.base == _LONG_HEX else _binary
+    parsed = read(digits, literal.suffix)
+    if parsed is None:
+        return None
+    value, suffix = parsed
+    return value * (-literal.multiplier if negative else literal.multiplier), suffix
+
+
+def _hexadecimal(digits: str, suffix: str) -> tuple[int, str] | None:
+    # Eight digits, or sixteen, are the bits of a signed number: 0xFFFFFFFF is -1.
+    if not suffix.startswith("u") and (len(digits) - 1) % 8 == 0:
+        digits = digits[1:]
+    value = int(digits or "0", 16)
+    if digits and digits[0] in "89abcdefABCDEF":
+        value -= 16 ** len(digits)
+    if len(digits) == _LONG_HEX and suffix in ("", "u"):
+        suffix += "l"
+    return value, suffix
+
+
+def _binary(digits: str, suffix: str) -> tuple[int, str] | None:
+    if not digits:
+        return None
+    value = int(digits, 2)
+    signed = len(digits) in _SIGNED_BINARY or len(digits) >= _BIG_BINARY
+    if digits[0] == "1" and signed and not suffix.startswith("u"):
+        value -= 1 << len(digits)
+    if len(digits) == _LONG_BINARY and suffix in ("", "u"):
+        suffix += "l"
+    return value, suffix
+
+
+def _fitted(value: int, suffix: str, *, decimal_base: bool) -> Number | None:
+    if suffix == "n":
+        return Number(value, "System.Numerics.BigInteger")
+    for name, least, greatest in _INTEGERS.get(suffix, ()):
+        if least <= value <= greatest:
+            return Number(value, name)
+    if suffix == "d" or (not suffix and decimal_base):
+        if abs(value) <= DECIMAL_LIMIT:
+            from decimal import Decimal  # noqa: PLC0415
+
+            return Number(Decimal(value), "System.Decimal")
+        if not suffix and abs(value) <= _DOUBLE_LIMIT:
+            return Number(float(value), "System.Double")
+    return None
+
+
+def invariant_text(value: float | Decimal) -> str:
+    """A number as .NET writes it: the shortest digits that read back the same."""
+    if not isinstance(value, float):
+        return format(value, "f") if not isinstance(value, int) else str(value)
+    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124
+        return {float("inf"): "∞", float("-inf"): "-∞"}.get(value, "NaN")
+    sign, digits, exponent = _digits_of(value)
+    if -5 <= exponent < 15:  # noqa: PLR2004
+        return sign + _plain(digits, exponent)
+    fraction = "." + digits[1:] if len(digits) > 1 else ""
+    mark = "-" if exponent < 0 else "+"
+    return f"{sign}{digits[0]}{fraction}E{mark}{abs(exponent):02d}"
+
+
+def _digits_of(value: float) -> tuple[str, str, int]:
+    """Sign, shortest digits without trailing zeros, exponent of the first digit."""
+    mantissa, _, exponent = repr(value).partition("e")
+    sign = "-" if mantissa.startswith("-") else ""
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    power = int(exponent or 0) + len(whole) - 1
+    digits = whole + fraction
+    stripped = digits.lstrip("0")
+    power -= len(digits) - len(stripped)
+    return sign, stripped.rstrip("0") or "0", power if stripped else 0
+
+
+def _plain(digits: str, exponent: int) -> str:
+    if exponent < 0:
+        return "0." + "0" * (-exponent - 1) + digits
+    padded = digits.ljust(exponent + 1, "0")
+    fraction = padded[exponent + 1 :]
+    return padded[: exponent + 1] + ("." + fraction if fraction else "")

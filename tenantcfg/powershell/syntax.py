@@ -1,0 +1,1014 @@
+"""
+From text to tree: PowerShell's parser for what is data, with its errors and recovery.
+
+A recursive descent over the tokens of `scanner`, in PowerShell's order and with its two
+token modes, so that the same text has the same errors at the same places: after an error
+PowerShell goes on, and what it reports next depends on how. What is not data is parsed all
+the same, since an error may stand behind it, and named in `Parsed.unsupported`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from tenantcfg.powershell import tokens
+from tenantcfg.powershell.engine_commands import ENGINE_COMMANDS
+from tenantcfg.powershell.messages import MESSAGES
+from tenantcfg.powershell.numbers import Number, invariant_text
+from tenantcfg.powershell.scanner import COMMAND, EXPRESSION, Scanner
+from tenantcfg.powershell.tokens import Token
+from tenantcfg.powershell.tree import (
+    ArrayExpression,
+    ArrayLiteral,
+    Command,
+    CommandElement,
+    CommandParameter,
+    Constant,
+    ExpandableString,
+    Expression,
+    ExpressionElement,
+    Extent,
+    HashEntry,
+    Hashtable,
+    Paren,
+    Pipeline,
+    Script,
+    StringConstant,
+    StringKind,
+    SubExpression,
+    Unsupported,
+    Variable,
+)
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["ParseError", "Parsed", "Parser", "parse"]
+
+# How deep parentheses, hashtables, strings in strings ... may stand in one another. Each
+# level takes some ten frames of Python's stack, which ends at a thousand.
+_DEEPEST = 48
+
+# A text may take so many tokens, repeated ones counted: PowerShell scans some constructs
+# again at each level, and a text can be made to take for ever.
+_TOKENS = 10_000
+_TOKENS_PER_CHARACTER = 30
+
+_VALUES = {"true": True, "false": False, "null": None}
+
+_NO_ARGUMENT = frozenset(
+    {"|", "}", ")", ";", "&&", "||", "&", "--", ","}
+    | {tokens.END, tokens.NEWLINE, tokens.REDIRECTION, tokens.REDIRECT_IN}
+)
+_PRIMARY = frozenset(
+    {"(", "$(", "@(", "@{", "{"}
+    | {tokens.SPLAT, tokens.VARIABLE, tokens.NUMBER, tokens.EXPANDABLE, tokens.LITERAL}
+)
+_COMMAND_ENDS = frozenset({"|", "}", ")", ";", "&&", "||", "&", tokens.END, tokens.NEWLINE})
+_PIPELINE_ENDS = frozenset({";", ")", "}", "&&", "||", "&", tokens.END, tokens.NEWLINE})
+
+_BROKEN = "text that does not parse"
+
+
+@dataclass(frozen=True, slots=True)
+class ParseError:
+    """
+    One of PowerShell's parse errors.
+
+    *incomplete* says that a prompt would ask for more text. *extent* may reach past the
+    end of the text by a few characters, as PowerShell's own does.
+    """
+
+    id: str
+    message: str
+    incomplete: bool
+    extent: Extent
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """
+    What became of a text.
+
+    *errors* in PowerShell's order: the first is the one that it shows. *unsupported* is
+    everything outside the language, in order of position; where it is not empty, nothing
+    of *script* may run.
+    """
+
+    script: Script
+    errors: tuple[ParseError, ...]
+    unsupported: tuple[Unsupported, ...]
+
+
+def parse(text: str) -> Parsed:
+    """
+    The tree of *text*, its errors and what in it is outside the language.
+
+    Never raises, whatever the text: one that is nested too deeply, or made to take for
+    ever, is one unsupported construct.
+    """
+    parser = Parser(text)
+    try:
+        statements = parser.script()
+    except (_TooComplicated, RecursionError):
+        whole = Unsupported(
+            "text nested too deeply", "write it with fewer levels", Extent(0, len(text))
+        )
+        return Parsed(Script(text, ()), (), (whole,))
+    unsupported = sorted(parser.unsupported, key=lambda node: node.extent.start)
+    return Parsed(Script(text, statements), parser.all_errors(), tuple(unsupported))
+
+
+class _TooComplicated(Exception):  # noqa: N818  never leaves the module
+    """Parsing was given up."""
+
+
+class Parser:
+    """
+    One parse of one text.
+
+    The rules of what is data are here; `foreign` holds those of the rest and calls back.
+    Each rule returns its node, or None where the text has no such thing at this place.
+    """
+
+    def __init__(self, text: str) -> None:  # noqa: D107
+        self.text = text
+        self.scanner = Scanner(text, self)
+        self.unsupported: list[Unsupported] = []
+        self.errors: list[ParseError] = []
+        self.commas = True
+        self.ungot: Token | None = None
+        self._seen: set[tuple[str, int, int]] = set()
+        self._duplicates: list[tuple[int, list[tuple[Extent, str]]]] = []
+        self._depth = 0
+        self._tokens = _TOKENS + _TOKENS_PER_CHARACTER * len(text)
+
+    # -- errors and refusals ----------------------------------------------------------
+
+    def error(self, start: int, end: int, error_id: str, argument: str | None = None) -> None:
+        """Keep an error; one that is there already (a token scanned again) is not kept."""
+        self._keep(start, end, error_id, argument, incomplete=False)
+
+    def incomplete(
+        self,
+        start: int,
+        end: int,
+        error_id: str,
+        argument: str | None = None,
+        detected: int | None = None,
+    ) -> bool:
+        """
+        Keep an error that more text might mend.
+
+        Returns whether it is marked so: where nothing follows *detected* (or *end*).
+        """
+        at_end = self.scanner.at_end(end if detected is None else detected)
+        self._keep(start, end, error_id, argument, incomplete=at_end)
+        return at_end
+
+    def _keep(
+        self, start: int, end: int, error_id: str, argument: str | None, *, incomplete: bool
+    ) -> None:
+        key = (error_id, start, end)
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        message = MESSAGES[error_id]
+        if argument is not None:
+            message = message.replace("{0}", argument)
+        self.errors.append(ParseError(error_id, message, incomplete, Extent(start, end)))
+
+    def all_errors(self) -> tuple[ParseError, ...]:
+        """The errors of the grammar, then those of meaning, which PowerShell finds later."""
+        for _, duplicates in sorted(self._duplicates, key=lambda found: found[0]):
+            for extent, key in duplicates:
+                self.error(extent.start, extent.end, "DuplicateKeyInHashLiteral", key)
+        return tuple(self.errors)
+
+    def requires(self, start: int, end: int) -> None:
+        """Refuse a ``#requires`` line."""
+        self.refuse("a #requires line", "leave it out", start, end)
+
+    def refuse(self, construct: str, advice: str, start: int, end: int) -> Unsupported:
+        """A node for what is outside the language, which is also kept as such."""
+        node = Unsupported(construct, advice, Extent(start, end))
+        if node not in self.unsupported:
+            self.unsupported.append(node)
+        return node
+
+    @staticmethod
+    def broken(start: int, end: int) -> Unsupported:
+        """A node for what an error left: no construct of its own."""
+        return Unsupported(_BROKEN, "correct it", Extent(start, end))
+
+    @staticmethod
+    def is_broken(node: Expression | Pipeline) -> bool:
+        """Whether *node* is one of `broken`, or a statement of nothing else."""
+        if isinstance(node, Pipeline):
+            return isinstance(node.elements[0], Unsupported) and _is_broken(node.elements[0])
+        return _is_broken(node)
+
+    def tick(self) -> None:
+        """Count a token."""
+        self._tokens -= 1
+        if self._tokens < 0:
+            self.give_up()
+
+    @staticmethod
+    def give_up() -> NoReturn:
+        """Stop parsing for good."""
+        raise _TooComplicated
+
+    def enter(self) -> None:
+        """Count a level of nesting; `leave` ends it."""
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            self.give_up()
+
+    def leave(self) -> None:
+        """End a level of nesting."""
+        self._depth -= 1
+
+    # -- tokens -----------------------------------------------------------------------
+
+    def next(self) -> Token:
+        """The next token, consumed."""
+        token = self.ungot
+        if token is None:
+            return self.scanner.next_token()
+        self.ungot = None
+        return token
+
+    def peek(self) -> Token:
+        """The next token, left in place."""
+        if self.ungot is None:
+            self.ungot = self.scanner.next_token()
+        return self.ungot
+
+    def skip(self) -> None:
+        """Consume the token that was peeked at."""
+        self.ungot = None
+
+    def unget(self, token: Token) -> None:
+        """Put *token* back."""
+        self.ungot = token
+
+    def resync(self, start: int) -> None:
+        """Scan again from *start*."""
+        self.ungot = None
+        self.scanner.resync(start)
+
+    def set_mode(self, mode: str) -> str:
+        """
+        Scan in *mode* from now on, the token that was peeked at included.
+
+        Returns the mode before.
+        """
+        before = self.scanner.mode
+        token = self.ungot
+        if mode != before and token is not None and token.kind not in tokens.MODE_INVARIANT:
+            self.resync(token.start)
+        self.scanner.mode = mode
+        return before
+
+    def skip_newlines(self) -> None:
+        """Skip newlines, unless another token was peeked at."""
+        if self.ungot is None or self.ungot.kind == tokens.NEWLINE:
+            self.ungot = None
+            self.scanner.skip_newlines(semicolons=False)
+
+    def skip_terminators(self) -> None:
+        """Skip newlines and semicolons, unless another token was peeked at."""
+        if self.ungot is None or self.ungot.kind in (tokens.NEWLINE, ";"):
+            self.ungot = None
+            self.scanner.skip_newlines(semicolons=True)
+
+    def sync(self, closing: str, *others: str, consume: bool) -> None:
+        """After an error: skip to *closing* at this level, or to one of *others*."""
+        depths = {")": 0, "}": 0, "]": 0}
+        depths[closing] = 1
+        openings = {"(": ")", "{": "}", "[": "]"}
+        while True:
+            token = self.next()
+            kind = token.kind
+            if kind in openings:
+                depths[openings[kind]] += 1
+            elif kind in depths:
+                depths[kind] -= 1
+                if depths[kind] == 0 and (kind == closing or kind in others):
+                    if not consume:
+                        self.unget(token)
+                    return
+            elif kind == tokens.END:
+                self.unget(token)
+                return
+            if (kind == closing or kind in others) and not any(depths.values()):
+                return
+
+    def text_of(self, token: Token) -> str:
+        """*token* as typed."""
+        return self.text[token.start : token.end]
+
+    # -- statements -------------------------------------------------------------------
+
+    def script(self) -> tuple[Pipeline, ...]:
+        """The whole text."""
+        self.skip_newlines()
+        self._using_statements()
+        self._param_block()
+        self.skip_terminators()
+        if self.peek().kind in tokens.BLOCK_NAMES:
+            self.foreign().named_blocks(self, None)
+            if self.next().kind == tokens.END:
+                return ()
+        statements: list[Pipeline] = []
+        while True:
+            self.statements(statements)
+            token = self.next()
+            if token.kind == tokens.END:
+                return tuple(statements)
+            self.error(token.start, token.end, "UnexpectedToken", self.text_of(token))
+
+    def statements(self, found: list[Pipeline]) -> tuple[int, int] | None:
+        """Append the statements that follow to *found*; the extent of what was read."""
+        first: Extent | None = None
+        last = Extent(0, 0)
+        self.skip_terminators()
+        while True:
+            statement = self.statement()
+            if statement is None:
+                break
+            last = statement.extent
+            if first is None:
+                first = last
+            self._check_signature(last)
+            found.append(statement)
+            self.skip_terminators()
+            if self.peek().kind in (")", "}"):
+                break
+        return None if first is None else (first.start, last.end)
+
+    def _check_signature(self, extent: Extent) -> None:
+        signature = self.scanner.signature_start
+        if signature is not None and signature < extent.start:
+            self.error(extent.start, extent.end, "TokenAfterEndOfValidScriptText")
+
+    def statement(self) -> Pipeline | None:
+        """One statement."""
+        token = self.next()
+        kind = token.kind
+        if kind == tokens.GENERIC and self.text.startswith("[", token.start):
+            return self.foreign().statement_with_attributes(self, token)
+        if kind in tokens.KEYWORDS or kind == tokens.LABEL:
+            return self.foreign().keyword_statement(self, token)
+        self.unget(token)
+        return None if kind == tokens.END else self.chain()
+
+    @staticmethod
+    def wrapped(node: Unsupported) -> Pipeline:
+        """A statement of *node* alone."""
+        return Pipeline((node,), node.extent)
+
+    def chain(self) -> Pipeline | None:
+        """Pipelines, usually one, or an assignment."""
+        before = self.set_mode(EXPRESSION)
+        expression = self.expression()
+        assigned = None
+        if expression is not None and self.peek().kind in tokens.ASSIGNMENTS:
+            assigned = self.next()
+        self.set_mode(before)
+        if expression is not None and assigned is not None:
+            return self.foreign().assignment(self, expression, assigned)
+        if expression is None:
+            # PowerShell looks at the token in this mode before it tries again.
+            self.peek()
+        first = self.pipeline(expression)
+        if first is None:
+            return None
+        following = self.peek()
+        if following.kind in ("&&", "||", "&"):
+            return self.foreign().chained(self, first)
+        return first
+
+    def pipeline(self, start: Expression | None = None) -> Pipeline | None:
+        """One pipeline; *start* is its first expression where that was read already."""
+        elements: list[Command | ExpressionElement | Unsupported] = []
+        begin = end = 0
+        expression = start
+        pipe: Token | None = None
+        scanning = True
+        while scanning:
+            element = self._pipeline_element(expression, first=not elements)
+            expression = None
+            if element is not None:
+                if not elements:
+                    begin = element.extent.start
+                end = element.extent.end
+                elements.append(element)
+            elif elements or self.peek().kind == "|":
+                self._empty_pipe_element(pipe)
+            pipe = self._after_element()
+            scanning = pipe is not None
+        return Pipeline(tuple(elements), Extent(begin, end)) if elements else None
+
+    def _empty_pipe_element(self, pipe: Token | None) -> None:
+        if pipe is not None:
+            self.incomplete(pipe.end, pipe.end, "EmptyPipeElement")
+        else:
+            token = self.peek()
+            self.incomplete(token.start, token.end, "EmptyPipeElement")
+
+    def _pipeline_element(
+        self, expression: Expression | None, *, first: bool
+    ) -> Command | ExpressionElement | Unsupported | None:
+        if expression is None:
+            before = self.set_mode(EXPRESSION)
+            expression = self.expression()
+            self.set_mode(before)
+        if expression is None:
+            return self.command()
+        extent = expression.extent
+        if not first:
+            self.error(extent.start, extent.end, "ExpressionsMustBeFirstInPipeline")
+        end = extent.end
+        streams: set[str] = set()
+        while self.peek().kind in (tokens.REDIRECTION, tokens.REDIRECT_IN):
+            reached, counted = self.foreign().redirection(self, self.next(), streams)
+            end = reached if counted else extent.end
+        return ExpressionElement(expression, Extent(extent.start, end))
+
+    def _after_element(self) -> Token | None:
+        """The pipe behind an element of a pipeline; None where the pipeline ends."""
+        token = self.peek()
+        if token.kind == tokens.NEWLINE and self.scanner.pipe_follows(token.end):
+            self.skip_newlines()
+            token = self.peek()
+        if token.kind == "|":
+            self.skip()
+            self.skip_newlines()
+            if self.peek().kind != tokens.END:
+                return token
+            self.incomplete(token.end, token.end, "EmptyPipeElement")
+        elif token.kind not in _PIPELINE_ENDS:
+            self.error(token.start, token.end, "UnexpectedToken", self.text_of(token))
+        return None
+
+    # -- commands ---------------------------------------------------------------------
+
+    def command(self) -> Command | Unsupported | None:
+        """A command with its parameters and arguments."""
+        before = self.set_mode(COMMAND)
+        token = self.next()
+        first = token
+        called = token.kind in (".", "&")
+        if called:
+            token = self.next()
+        reader = _CommandReader(self, first, called=called)
+        while token.kind not in _COMMAND_ENDS:
+            if not reader.take(token):
+                break
+            token = self.next()
+        else:
+            self.unget(token)
+        self.set_mode(before)
+        return reader.command()
+
+    def argument(
+        self, token: Token, *, name: bool = False, single: bool = False, expand: bool = True
+    ) -> Expression | None:
+        """
+        An argument that begins with *token*: a value, or several with commas.
+
+        *name* is for a command's name, *single* for a file's and the like: no list. A bare
+        word is taken as it stands where *expand* is false.
+        """
+        items: list[Expression] = []
+        comma: Token | None = None
+        while True:
+            kind = token.kind
+            if kind in _NO_ARGUMENT:
+                self.unget(token)
+                if comma is None:
+                    return None
+                self.incomplete(comma.end, comma.end, "MissingExpression", ",")
+                return self.broken(items[0].extent.start, comma.end)
+            item = self._argument_item(token, expand=expand)
+            verbatim = kind == tokens.GENERIC and token.value == "--%" and not token.parts
+            if name or single or verbatim or self.peek().kind != ",":
+                break
+            comma = self.next()
+            items.append(item)
+            self.skip_newlines()
+            token = self.next()
+        if not items:
+            return item
+        items.append(item)
+        return ArrayLiteral(tuple(items), Extent(items[0].extent.start, item.extent.end))
+
+    def _argument_item(self, token: Token, *, expand: bool) -> Expression:
+        if token.kind in _PRIMARY:
+            self.unget(token)
+            primary = self.primary(members=True)
+            if primary is not None:
+                return primary
+        extent = Extent(token.start, token.end)
+        if token.kind == tokens.GENERIC:
+            if token.parts is not None and expand:
+                parts = self._nested(token.parts)
+                return ExpandableString(parts, StringKind.BARE, extent)
+            return StringConstant(str(token.value), StringKind.BARE, extent)
+        return StringConstant(self.text_of(token), StringKind.BARE, extent)
+
+    def single_argument(self) -> Expression | None:
+        """One argument, where a list makes no sense."""
+        if self.peek().kind in (",", tokens.END):
+            return None
+        before = self.set_mode(COMMAND)
+        found = self.argument(self.next(), single=True)
+        self.set_mode(before)
+        return found
+
+    # -- expressions ------------------------------------------------------------------
+
+    def expression(self, *, ternary: bool = False) -> Expression | None:
+        """
+        An expression with its operators, which are all outside the language.
+
+        *ternary* says that one is certain, so that ``?`` and ``:`` end a number.
+        """
+        before = self.set_mode(EXPRESSION)
+        found = self._operands(ternary=ternary)
+        if found is not None and self.peek().kind == "?":
+            found = self.foreign().ternary(self, found)
+        self.set_mode(before)
+        return found
+
+    def _operands(self, *, ternary: bool) -> Expression | None:
+        found = self.array(ternary=ternary)
+        if found is None:
+            return None
+        token = self.peek()
+        if token.kind in tokens.BINARY:
+            found = self.foreign().binary(self, found)
+            token = self.peek()
+        if token.kind == tokens.PARAMETER:
+            self.error(token.start, token.end, "UnexpectedToken", self.text_of(token))
+            self.skip()
+            return self.broken(found.extent.start, token.end)
+        return found
+
+    def array(self, *, ternary: bool = False) -> Expression | None:
+        """A value, or several with commas."""
+        first = self.unary(ternary=ternary)
+        if first is None or not self.commas or self.peek().kind != ",":
+            return first
+        items = [first]
+        end = first.extent.end
+        while self.peek().kind == ",":
+            comma = self.next()
+            self.skip_newlines()
+            item = self.unary(ternary=True)
+            if item is None:
+                self.incomplete(comma.end, comma.end, "MissingExpressionAfterToken", ",")
+                end = comma.end
+                items.append(self.broken(comma.start, comma.end))
+                break
+            items.append(item)
+            end = item.extent.end
+        return ArrayLiteral(tuple(items), Extent(first.extent.start, end))
+
+    def unary(self, *, ternary: bool = False) -> Expression | None:
+        """A value with the operators before it."""
+        token = self._peek_number(ternary=ternary)
+        if token.kind in tokens.UNARY:
+            if token.kind == "," and not self.commas:
+                return None
+            found: Expression | None = self._prefixed(token)
+            if found is None:
+                return self.broken(token.start, token.end)
+        elif token.kind == "[":
+            found = self.foreign().type_expression(self, token)
+        else:
+            found = self.primary(members=True)
+        if found is not None and self.peek().kind in ("++", "--"):
+            operator = self.next()
+            found = self._refuse_operator(operator, found.extent.start, operator.end)
+        return found
+
+    def _peek_number(self, *, ternary: bool) -> Token:
+        """The next token, scanned again where it may be a number with a sign."""
+        scanner = self.scanner
+        saved = scanner.signed_numbers, scanner.ternary_ends_number
+        scanner.signed_numbers, scanner.ternary_ends_number = True, ternary
+        ungot = self.ungot
+        if ungot is not None and (
+            ungot.kind == "-" or (ternary and ungot.kind == tokens.GENERIC)
+        ):
+            self.resync(ungot.start)
+        token = self.peek()
+        scanner.signed_numbers, scanner.ternary_ends_number = saved
+        return token
+
+    def _prefixed(self, operator: Token) -> Expression | None:
+        self.enter()
+        self.skip()
+        self.skip_newlines()
+        child = self.unary(ternary=True)
+        self.leave()
+        if child is None:
+            text = self.text_of(operator)
+            self.incomplete(operator.end, operator.end, "MissingExpressionAfterOperator", text)
+            return None
+        extent = Extent(operator.start, child.extent.end)
+        if operator.kind == ",":
+            return ArrayLiteral((child,), extent)
+        return self._refuse_operator(operator, extent.start, extent.end)
+
+    def _refuse_operator(self, operator: Token, start: int, end: int) -> Unsupported:
+        return self.refuse(
+            f"an operator ({self.text_of(operator)})", "write its result", start, end
+        )
+
+    def primary(self, *, members: bool) -> Expression | None:
+        """A value without operators; with *members*, what ``.`` and ``[`` take out of it."""
+        token = self.next()
+        kind = token.kind
+        found: Expression
+        if kind in (tokens.VARIABLE, tokens.SPLAT):
+            found = self._variable(token)
+        elif kind == tokens.NUMBER:
+            found = self._constant(token)
+        elif kind in (tokens.LITERAL, tokens.EXPANDABLE):
+            found = self._string(token)
+        elif kind in ("(", "@(", "$(", "@{", "{"):
+            self.enter()
+            found = self._bracketed(token)
+            self.leave()
+        else:
+            self.unget(token)
+            return None
+        if members and self.ungot is None:
+            access = self.scanner.member_access(bracket=True)
+            if access is not None:
+                return self.foreign().members(self, access, found)
+        return found
+
+    def _bracketed(self, token: Token) -> Expression:
+        if token.kind == "(":
+            return self._paren(token)
+        if token.kind == "@{":
+            return self._hashtable(token)
+        if token.kind == "{":
+            return self.foreign().script_block(self, token)
+        return self._subexpression(token)
+
+    def _variable(self, token: Token) -> Expression:
+        name = str(token.value)
+        if token.kind == tokens.SPLAT:
+            return self.refuse(
+                f"splatting (@{name})", "write the parameters out", token.start, token.end
+            )
+        if name.lower() in _VALUES:
+            return Variable(_VALUES[name.lower()], Extent(token.start, token.end))
+        return self.refuse(
+            f"a variable (${name})", "write the value out", token.start, token.end
+        )
+
+    def _constant(self, token: Token) -> Constant:
+        number = token.value
+        if not isinstance(number, Number):  # pragma: no cover  the scanner's own kind
+            raise TypeError(number)
+        return Constant(
+            number.value, number.type_name, self.text_of(token), Extent(token.start, token.end)
+        )
+
+    def _string(self, token: Token) -> Expression:
+        extent = Extent(token.start, token.end)
+        if token.kind == tokens.LITERAL:
+            kind = StringKind.SINGLE_HERE if token.flag else StringKind.SINGLE
+            return StringConstant(str(token.value), kind, extent)
+        kind = StringKind.DOUBLE_HERE if token.flag else StringKind.DOUBLE
+        if token.parts is None:
+            return StringConstant(str(token.value), kind, extent)
+        return ExpandableString(self._nested(token.parts), kind, extent)
+
+    def _nested(self, parts: list[str | Token]) -> tuple[str | Expression, ...]:
+        """The pieces of an expandable string, the expressions in it parsed."""
+        nested: list[str | Expression] = []
+        for part in parts:
+            if isinstance(part, str):
+                nested.append(part)
+            elif part.kind == tokens.VARIABLE:
+                nested.append(self._variable(part))
+            else:
+                found = self._nested_expression(part)
+                if found is not None:
+                    nested.append(found)
+        return tuple(nested)
+
+    def _nested_expression(self, part: Token) -> Expression | None:
+        self.enter()
+        saved = self.scanner.begin_nested(part)
+        found = self.primary(members=True)
+        self.ungot = None
+        self.scanner.end_nested(saved)
+        self.leave()
+        return found
+
+    def _paren(self, opening: Token) -> Expression:
+        before, commas = self.set_mode(COMMAND), self.commas
+        self.commas = True
+        self.skip_newlines()
+        pipeline = self.chain()
+        if pipeline is None:
+            self.incomplete(opening.end, opening.end, "ExpectedExpression")
+            pipeline = self.wrapped(self.broken(opening.end, opening.end))
+        self.skip_newlines()
+        closing = self.next()
+        end = closing.end
+        if closing.kind != ")":
+            self.unget(closing)
+            end = pipeline.extent.end
+            self.incomplete(end, end, "MissingEndParenthesisInExpression")
+        self.commas = commas
+        self.set_mode(before)
+        return Paren(pipeline, Extent(opening.start, end))
+
+    def _subexpression(self, opening: Token) -> Expression:
+        before, commas = self.set_mode(COMMAND), self.commas
+        self.commas = True
+        self.skip_newlines()
+        found: list[Pipeline] = []
+        inner = self.statements(found)
+        self.skip_newlines()
+        closing = self.next()
+        end = closing.end
+        if closing.kind != ")":
+            self.unget(closing)
+            self.incomplete(closing.start, closing.end, "MissingEndParenthesisInSubexpression")
+            end = opening.end if inner is None else inner[1]
+        self.commas = commas
+        self.set_mode(before)
+        extent = Extent(opening.start, end)
+        if opening.kind == "$(":
+            return SubExpression(tuple(found), extent)
+        return ArrayExpression(tuple(found), extent)
+
+    # -- hashtables -------------------------------------------------------------------
+
+    def _hashtable(self, opening: Token) -> Expression:
+        self.skip_newlines()
+        entries: list[HashEntry] = []
+        while True:
+            entry = self._entry()
+            if entry is None:
+                break
+            entries.append(entry)
+            if self.peek().kind not in (tokens.NEWLINE, ";"):
+                break
+            self.skip_terminators()
+        closing = self.next()
+        end = closing.end
+        if closing.kind != "}":
+            self.unget(closing)
+            end = max(closing.start - 1, 0)
+            place = opening.end
+            self.incomplete(place, place, "MissingEndCurlyBrace", detected=closing.end)
+        self._note_duplicates(opening.start, entries)
+        return Hashtable(tuple(entries), Extent(opening.start, end))
+
+    def _note_duplicates(self, start: int, entries: list[HashEntry]) -> None:
+        seen: set[str] = set()
+        duplicates: list[tuple[Extent, str]] = []
+        for entry in entries:
+            key = _constant_key(entry.key)
+            if key is None:
+                continue
+            if _folded(key) in seen:
+                duplicates.append((entry.key.extent, key))
+            seen.add(_folded(key))
+        if duplicates:
+            self._duplicates.append((start, duplicates))
+
+    def _entry(self) -> HashEntry | None:
+        before = self.set_mode(EXPRESSION)
+        key = self.label_or_key()
+        equals = None if key is None else self.next()
+        self.set_mode(before)
+        if key is None or equals is None:
+            return None
+        if equals.kind != "=":
+            return self._entry_without_equals(key, equals)
+        self.set_mode(COMMAND)
+        self.skip_newlines()
+        value = self.statement()
+        if value is None:
+            self.incomplete(equals.end, equals.end, "MissingStatementInHashLiteral")
+            value = self.wrapped(self.broken(equals.end, equals.end))
+        self.set_mode(before)
+        return HashEntry(key, value)
+
+    def _entry_without_equals(self, key: Expression, token: Token) -> HashEntry:
+        self.unget(token)
+        end = key.extent.end
+        self.error(end, end, "MissingEqualsInHashLiteral")
+        self.sync("}", ";", tokens.NEWLINE, consume=False)
+        return HashEntry(key, self.wrapped(self.broken(end, end)))
+
+    def label_or_key(self) -> Expression | None:
+        """A simple name, or a value without commas."""
+        name = self.simple_name()
+        if name is not None:
+            return name
+        if self.peek().kind in (tokens.NEWLINE, ";"):
+            return None
+        commas, self.commas = self.commas, False
+        found = self.unary()
+        self.commas = commas
+        return found
+
+    def simple_name(self) -> StringConstant | None:
+        """An identifier."""
+        self.scanner.simple_name = True
+        token = self.peek()
+        self.scanner.simple_name = False
+        if token.kind != tokens.IDENTIFIER:
+            return None
+        self.skip()
+        return StringConstant(
+            self.text_of(token), StringKind.BARE, Extent(token.start, token.end)
+        )
+
+    # -- what is outside the language -------------------------------------------------
+
+    def _using_statements(self) -> None:
+        while True:
+            token = self.peek()
+            if token.kind != "using":
+                self.resync(token.start)
+                return
+            self.skip()
+            self.foreign().using_statement(self, token)
+            self.skip_terminators()
+
+    def _param_block(self) -> None:
+        """A ``param(...)`` at the beginning; its attributes are read on suspicion."""
+        point = self.scanner.restore_point()
+        kept = len(self.unsupported)
+        token = self.peek()
+        bracket = token.kind == tokens.GENERIC and self.text.startswith("[", token.start)
+        if token.kind == "[" or bracket or token.kind == "param":
+            self.resync(token.start)
+            if self.foreign().param_block(self):
+                return
+            del self.unsupported[kept:]
+        self.resync(point)
+
+    @staticmethod
+    def foreign() -> ModuleType:
+        # Most lines need none of it.
+        from tenantcfg.powershell import foreign  # noqa: PLC0415
+
+        return foreign
+
+
+class _CommandReader:
+    """What `Parser.command` has read of one command."""
+
+    __slots__ = ("_called", "_dashes", "_elements", "_end", "_first", "_parser", "_streams")
+
+    def __init__(self, parser: Parser, first: Token, *, called: bool) -> None:
+        self._parser = parser
+        self._first = first
+        self._called = called
+        self._end = first.end
+        self._elements: list[CommandElement] = []
+        self._dashes = False
+        self._streams: set[str] | None = None
+
+    def take(self, token: Token) -> bool:
+        """Read one element, which begins with *token*; False where it takes all the rest."""
+        kind = token.kind
+        if kind == "--":
+            self._double_dash(token)
+        elif kind == ",":
+            self._end = token.end
+            self._parser.error(token.start, token.end, "MissingArgument")
+            self._parser.skip_newlines()
+        elif kind == tokens.PARAMETER:
+            self._parameter(token)
+        elif kind in (tokens.REDIRECTION, tokens.REDIRECT_IN):
+            self._redirection(token)
+        else:
+            return self._value(token)
+        self._streams = self._streams or set()
+        return True
+
+    @property
+    def _at_name(self) -> bool:
+        return self._streams is None
+
+    def _add(self, element: CommandElement) -> None:
+        self._elements.append(element)
+        self._end = element.extent.end
+
+    def _word(self, token: Token) -> None:
+        text = self._parser.text_of(token)
+        self._add(StringConstant(text, StringKind.BARE, Extent(token.start, token.end)))
+
+    def _double_dash(self, token: Token) -> None:
+        if self._dashes:
+            self._word(token)
+        else:
+            text = self._parser.text_of(token)
+            self._add(CommandParameter("-", text, None, Extent(token.start, token.end)))
+        self._dashes = True
+
+    def _parameter(self, token: Token) -> None:
+        if self._at_name or self._dashes:
+            self._word(token)
+            return
+        parser = self._parser
+        argument = None
+        end = token.end
+        if token.flag and parser.peek().kind != ",":
+            argument = parser.argument(parser.next())
+            if argument is None:
+                text = parser.text_of(token)
+                parser.error(end, end, "ParameterRequiresArgument", text)
+            else:
+                end = argument.extent.end
+        text, extent = parser.text_of(token), Extent(token.start, end)
+        self._add(CommandParameter(str(token.value), text, argument, extent))
+
+    def _redirection(self, token: Token) -> None:
+        if self._at_name:
+            self._word(token)
+            return
+        self._streams = self._streams or set()
+        self._end, _ = self._parser.foreign().redirection(self._parser, token, self._streams)
+
+    def _value(self, token: Token) -> bool:
+        parser, name = self._parser, self._at_name
+        verbatim = token.value == "--%"
+        found = parser.argument(token, name=name, expand=self._called or not name)
+        if found is not None:
+            self._add(found)
+        self._streams = self._streams or set()
+        if not verbatim or not (parser.ungot is None or parser.ungot.kind == tokens.PARAMETER):
+            return True
+        parser.ungot = None
+        rest = parser.scanner.verbatim_argument()
+        self._add(StringConstant(str(rest.value), StringKind.BARE, Extent(rest.start, rest.end)))
+        return False
+
+    def command(self) -> Command | Unsupported | None:
+        """The command, once its end is reached."""
+        parser, first = self._parser, self._first
+        if self._called:
+            return self._call()
+        if not self._elements:
+            return None
+        name = self._elements[0]
+        extent = Extent(first.start, self._end)
+        if isinstance(name, CommandParameter):  # pragma: no cover  only behind an operator
+            return parser.broken(extent.start, extent.end)
+        if isinstance(name, StringConstant) and name.value.lower() in ENGINE_COMMANDS:
+            parser.refuse(
+                f"a command of PowerShell ({name.value})",
+                "only this program's own commands are known here",
+                name.extent.start,
+                name.extent.end,
+            )
+        return Command(name, tuple(self._elements[1:]), extent)
+
+    def _call(self) -> Unsupported | None:
+        parser, first = self._parser, self._first
+        sign = parser.text_of(first)
+        if not self._elements:
+            parser.error(first.start, first.end, "MissingExpression", sign)
+            return None
+        return parser.refuse(
+            f"the call operator ({sign})", "write the command's name alone", first.start, self._end
+        )
+
+
+def _is_broken(node: Expression | Command | ExpressionElement) -> bool:
+    return isinstance(node, Unsupported) and node.construct == _BROKEN
+
+
+def _constant_key(key: Expression) -> str | None:
+    """The text of a key that is known without running anything; None for any other."""
+    if isinstance(key, StringConstant):
+        return key.value
+    if isinstance(key, Constant):
+        return invariant_text(key.value)
+    return None
+
+
+def _folded(key: str) -> str:
+    """*key* as PowerShell compares it: character by character in upper case."""
+    if key.isascii():
+        return key.upper()
+    return "".join(char.upper() if len(char.upper()) == 1 else char for char in key)
