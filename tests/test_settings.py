@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tenantcfg.errors import SettingInvalid
 from tenantcfg.settings import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOME = {"HOME": "/home/alice"}
 
