@@ -31,6 +31,7 @@ __all__ = [
     "TenantObject",
     "as_of",
     "cmdlets",
+    "declared",
     "difference",
     "shown_tenant",
     "summary",
@@ -87,6 +88,17 @@ def cmdlets(context: Context) -> tuple[Cmdlet, ...]:
             judge=_judged(connection.judge_tenant),
         ),
     )
+
+
+def declared(name: str) -> tuple[str, ...]:
+    """The parameters' names of the cmdlet *name* (any case), as declared; none if unknown."""
+    mine = {
+        "set-csapplicationmeetingconfiguration": meeting_configuration.SET_PARAMETERS,
+        "get-csapplicationmeetingconfiguration": meeting_configuration.GET_PARAMETERS,
+        "connect-microsoftteams": connection.CONNECT_PARAMETERS,
+        "get-cstenant": connection.TENANT_PARAMETERS,
+    }
+    return tuple(parameter.name for parameter in mine.get(name.lower(), ()))
 
 
 def _ours(

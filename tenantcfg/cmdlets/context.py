@@ -9,13 +9,13 @@ import pwd
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tenantcfg.cmdlets.pin import Pin, Pins
 from tenantcfg.errors import TenantNotNamed
 from tenantcfg.history import Actor, Attribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tenantcfg.cmdlets.pin import Pin, Pins
     from tenantcfg.history import Change
     from tenantcfg.ids import TenantId
     from tenantcfg.instants import Instant
@@ -47,7 +47,7 @@ class Context:
     pins: Pins | None
     now: Callable[[], Instant]
     say: Callable[[str], None]
-    on_change: Callable[[Change, Tenant], None]
+    on_change: Callable[[Change, Tenant], None] = lambda _change, _tenant: None
     alone: bool = True
     connected: Pin | None = None
     _store: Store | None = field(default=None, init=False)

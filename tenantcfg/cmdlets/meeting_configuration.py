@@ -1,6 +1,8 @@
 """
-``Set-`` and ``Get-CsApplicationMeetingConfiguration``: the parameters of the real module
-(cmdlets C1, C2) and ours behind them, and the one call of the store that each is.
+``Set-`` and ``Get-CsApplicationMeetingConfiguration``.
+
+The parameters of the real module (cmdlets C1, C2) with ours behind them, and the one call of
+the store that each cmdlet is.
 """
 
 from __future__ import annotations
@@ -113,12 +115,12 @@ def set_(context: Context, call: Invocation) -> None:
             context.say("nothing is asked for: no list was given")
         return
     _hint(context, call.bound, wanted)
-    by = context.by(
-        on_behalf_of=call.bound.get("OnBehalfOf"), reason=call.bound.get("Reason")
-    )
+    by = context.by(on_behalf_of=call.bound.get("OnBehalfOf"), reason=call.bound.get("Reason"))
     go = call.should_process(_IDENTITY)
     if call.what_if:
-        _what_if(context, call, tenant, context.store.modify(tenant.id, wanted, by=by, what_if=True))
+        _what_if(
+            context, call, tenant, context.store.modify(tenant.id, wanted, by=by, what_if=True)
+        )
         return
     lost = _taken_away(context, tenant, wanted)
     if not go or (lost and not _answered(call) and not _asked(call, tenant, lost)):
@@ -215,9 +217,7 @@ def _until(
 
 def _hint(context: Context, bound: Mapping[str, Any], wanted: ListModifier) -> None:
     if LIST_PARAMETER in bound and wanted == ListModifier():
-        context.say(
-            f"-{LIST_PARAMETER} names no app, so nothing changes; $null clears the list"
-        )
+        context.say(f"-{LIST_PARAMETER} names no app, so nothing changes; $null clears the list")
     for app in wanted.wanted:
         if not app.is_guid:
             context.say(f"warning: the app id '{app}' is no GUID; it is stored as it stands")
@@ -272,5 +272,3 @@ def _wildcard_part(part: str) -> str:
         inside = "".join(c if c == "-" else re.escape(c) for c in part[1:-1])
         return f"[{inside}]"
     return re.escape(part[1:] if part.startswith("`") and len(part) > 1 else part)
-
-

@@ -55,7 +55,9 @@ class Pins:
 
     def put(self, store_id: str, pin: Pin) -> None:
         """Remember *pin* for the store with this id, instead of any former one."""
-        self._write({**self._read(), store_id: {"tenant": pin.tenant.value, "account": pin.account}})
+        self._write(
+            {**self._read(), store_id: {"tenant": pin.tenant.value, "account": pin.account}}
+        )
 
     def forget(self, store_id: str) -> None:
         """Forget the pin for the store with this id; also when there is none."""

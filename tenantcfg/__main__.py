@@ -1,0 +1,7 @@
+"""``python -m tenantcfg`` is the program."""
+
+from __future__ import annotations
+
+from tenantcfg.cli import main
+
+main()

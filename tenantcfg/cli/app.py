@@ -1,0 +1,356 @@
+"""
+The command line: names, options that stand anywhere, and how a run ends.
+
+A word that is a cmdlet's name begins a line of PowerShell and everything behind it is that
+line's (`lines`); every other command is a native verb, POSIX style, in a module that loads
+when it is called.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from tenantcfg import __version__
+from tenantcfg.cli.exits import Exit, exit_of
+from tenantcfg.errors import InvalidInput, SettingInvalid, TenantcfgError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from click.shell_completion import CompletionItem
+
+    from tenantcfg.settings import Settings
+    from tenantcfg.store import Store
+
+Command = TypeVar("Command", bound="Callable[..., object] | click.Command")
+
+FORMATS = ("table", "list", "json", "jsonl", "csv", "yaml")
+
+__all__ = [
+    "CMDLETS",
+    "FORMATS",
+    "Run",
+    "Verb",
+    "Verbs",
+    "did_you_mean",
+    "json_error",
+    "main",
+    "run",
+    "say",
+    "tenantcfg",
+    "verb_options",
+]
+
+CMDLETS = (
+    "Set-CsApplicationMeetingConfiguration",
+    "Get-CsApplicationMeetingConfiguration",
+    "Connect-MicrosoftTeams",
+    "Disconnect-MicrosoftTeams",
+    "Get-CsTenant",
+)
+_VERB_NOUN = re.compile(
+    r"(?i)(?:\w+\\)?(?:[a-z]+-[a-z]\w*|cs(?:applicationmeetingconfiguration|tenant))"
+)
+_TEXT_DOORS = {"-command": "command", "-c": "command", "-file": "file", "-f": "file", "-": "stdin"}
+_VERBS = {
+    "check": ("tenantcfg.cli.asking", "check"),
+    "who": ("tenantcfg.cli.asking", "who"),
+    "history": ("tenantcfg.cli.past", "history"),
+    "undo": ("tenantcfg.cli.past", "undo"),
+    "audit": ("tenantcfg.cli.past", "audit"),
+    "tenant": ("tenantcfg.cli.tenants", "tenant"),
+    "db": ("tenantcfg.cli.database", "db"),
+    "completion": ("tenantcfg.cli.completion", "completion"),
+    "help": ("tenantcfg.cli.topics", "help_"),
+}
+
+
+def say(line: str) -> None:
+    """A line of talk, on standard error, with control characters escaped."""
+    from tenantcfg.cli.output import printable  # noqa: PLC0415
+
+    print("\n".join(printable(part) for part in line.split("\n")), file=sys.stderr)
+
+
+@dataclass(slots=True)
+class Run:
+    """What one call of the program was told by options that stand anywhere."""
+
+    store_url: str | None = None
+    tenant: str | None = None
+    output: str | None = None
+    _settings: Settings | None = field(default=None, init=False)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, read when first asked for."""
+        if self._settings is None:
+            from tenantcfg.settings import load  # noqa: PLC0415
+
+            self._settings = load(os.environ, store=self.store_url, tenant=self.tenant)
+        return self._settings
+
+    def open_store(self) -> Store:
+        """The store that is meant; it must be there."""
+        from tenantcfg.store import Store  # noqa: PLC0415
+
+        return Store.open(self.settings.database_url)
+
+
+class Verb(click.Command):
+    """A native verb: examples come first in its help."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = tuple(examples)
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The sentence, then the examples."""
+        super().format_help_text(ctx, formatter)
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+
+
+class Verbs(click.Group):
+    """A group that knows what was meant by a name it does not know."""
+
+    command_class = Verb
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command, or an error that names the nearest ones."""
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], self.list_commands(ctx))
+            ctx.fail(f"no such command: '{args[0]}': {hint}")
+        return super().resolve_command(ctx, args)
+
+
+class _TopLevel(Verbs):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return [*_VERBS, *CMDLETS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name in _VERBS:
+            module, name = _VERBS[cmd_name]
+            command: click.Command = getattr(import_module(module), name)
+            return command
+        if cmd_name.lower() in _TEXT_DOORS:
+            return _Text(cmd_name)
+        if _VERB_NOUN.fullmatch(cmd_name):
+            return _Line(cmd_name)
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        from tenantcfg.cli.topics import SUMMARIES  # noqa: PLC0415
+
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, SUMMARIES[name]) for name in _VERBS])
+        with formatter.section("Cmdlets, as in PowerShell"):
+            formatter.write_dl([(name, SUMMARIES[name]) for name in CMDLETS])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing and not sys.stdin.isatty():
+            args = ["-"]
+        first = _first_word(args)
+        if first < len(args) and args[first].lower() in _TEXT_DOORS:
+            # "-Command" would be read as a row of short options.
+            args = [*args[:first], "--", *args[first:]]
+        return super().parse_args(ctx, args)
+
+
+class _Line(click.Command):
+    """One line of PowerShell: what stands behind the cmdlet's name passes untouched."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, add_help_option=False)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.args = args
+        return args
+
+    def invoke(self, ctx: click.Context) -> Exit:
+        from tenantcfg.cli.lines import run_words  # noqa: PLC0415
+
+        return run_words(ctx.obj, [self.name or "", *ctx.args])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from tenantcfg.cli.completion import complete_line  # noqa: PLC0415
+
+        return complete_line(ctx, self.name or "", incomplete)
+
+
+class _Text(_Line):
+    """A text of lines: ``-Command TEXT``, ``-File PATH``, or standard input."""
+
+    def invoke(self, ctx: click.Context) -> Exit:
+        from tenantcfg.cli.lines import run_text  # noqa: PLC0415
+
+        return run_text(ctx.obj, _TEXT_DOORS[(self.name or "").lower()], ctx.args)
+
+
+def _first_word(args: Sequence[str]) -> int:
+    """The place of the first word that is neither one of our options nor its value."""
+    place = 0
+    while place < len(args) and args[place] in {"--store", "--tenant", "-o", "--output"}:
+        place += 2
+    return place
+
+
+def did_you_mean(wanted: str, known: Iterable[str]) -> str:
+    """The nearest of *known* names to *wanted*, as a question."""
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    lower = {name.lower(): name for name in known}
+    near = [lower[name] for name in get_close_matches(wanted.lower(), lower, n=3, cutoff=0.6)]
+    return f"did you mean {' or '.join(near)}?" if near else "tenantcfg help lists them"
+
+
+def _take(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        setattr(ctx.ensure_object(Run), str(parameter.name), value)
+
+
+def verb_options(*, tenant: bool = False) -> Callable[[Command], Command]:
+    """The options that stand anywhere: ``--store``, ``-o``, and ``--tenant`` if *tenant*."""
+
+    def add(command: Command) -> Command:
+        options = [
+            click.option(
+                "--store",
+                "store_url",
+                metavar="URL",
+                expose_value=False,
+                callback=_take,
+                help="The store, instead of the one in the settings.",
+            ),
+            click.option(
+                "-o",
+                "--output",
+                "output",
+                type=click.Choice(FORMATS),
+                expose_value=False,
+                callback=_take,
+                help="Print data in this format.",
+            ),
+        ]
+        if tenant:
+            options.append(
+                click.option(
+                    "--tenant",
+                    "tenant",
+                    metavar="TENANT",
+                    expose_value=False,
+                    callback=_take,
+                    help="The tenant, by id or name.",
+                )
+            )
+        for option in options:
+            command = option(command)
+        return command
+
+    return add
+
+
+@click.group(
+    cls=_TopLevel,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Examples and topics: tenantcfg help",
+)
+@click.version_option(__version__, message="tenantcfg %(version)s")
+@verb_options(tenant=True)
+def tenantcfg() -> None:
+    """
+    Which applications may remove participants from meetings, tenant by tenant.
+
+    Also a text of lines: tenantcfg -Command TEXT, tenantcfg -File PATH, or standard input.
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the program on *argv* (the process's own without it) and leave with its exit code."""
+    sys.exit(run(sys.argv[1:] if argv is None else argv))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the program on *argv*; its exit code. Every error ends here, as one line."""
+    told = Run()
+    try:
+        result = tenantcfg.main(list(argv), prog_name="tenantcfg", standalone_mode=False, obj=told)
+        sys.stdout.flush()
+    except BaseException as why:  # noqa: BLE001 - each kind ends in its exit code, or goes on
+        return _ended(told, why)
+    return int(result) if isinstance(result, int) else Exit.DONE
+
+
+def _ended(told: Run, why: BaseException) -> int:
+    match why:
+        case click.exceptions.Exit():
+            return why.exit_code
+        case click.UsageError():
+            return _failed(told, InvalidInput(why.format_message()), _usage_hint(why))
+        case click.Abort() | KeyboardInterrupt():
+            say("interrupted: nothing is half-done")
+            return Exit.INTERRUPTED
+        case BrokenPipeError():
+            return _broken_pipe()
+        case TenantcfgError():
+            return _failed(told, why)
+        case OSError():
+            return _failed(told, SettingInvalid(_os_error(why)))
+        case Exception():
+            return _failed(told, TenantcfgError(f"unexpected {type(why).__name__}", why=str(why)))
+    raise why
+
+
+def _failed(told: Run, why: TenantcfgError, hint: str = "") -> Exit:
+    code = exit_of(why)
+    if told.output in {"json", "jsonl"}:
+        print(json_error(why, code), file=sys.stderr)
+    else:
+        say(f"tenantcfg: {why}{hint}")
+    return code
+
+
+def json_error(why: TenantcfgError, code: Exit) -> str:
+    """The error as one JSON object, with its stable `code`."""
+    import json  # noqa: PLC0415
+
+    members = {
+        "schema": "tenantcfg/error/1",
+        "code": why.code,
+        "message": str(why),
+        "what": why.what,
+        "subject": why.subject,
+        "why": why.why,
+        "hint": why.hint,
+        "exit": int(code),
+    }
+    return json.dumps(members, ensure_ascii=False)
+
+
+def _usage_hint(why: click.UsageError) -> str:
+    return f"\nsee: {why.ctx.command_path} --help" if why.ctx else ""
+
+
+def _os_error(why: OSError) -> str:
+    place = f": '{why.filename}'" if why.filename else ""
+    return f"the system refused{place}: {why.strerror or why}"
+
+
+def _broken_pipe() -> Exit:
+    # Whoever reads has gone; keep the interpreter from complaining when it flushes.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.DONE

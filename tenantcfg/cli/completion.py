@@ -1,0 +1,102 @@
+"""
+Completion: cmdlets, their parameters, tenants and app ids out of the store.
+
+It only ever reads, and where the store cannot be read it offers nothing: a key pressed at
+a prompt must not print an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from tenantcfg.cli.app import Run, tenantcfg
+from tenantcfg.cli.exits import Exit
+from tenantcfg.errors import TenantcfgError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tenantcfg.store import Store
+
+__all__ = ["apps", "complete_line", "completion", "tenants"]
+
+_SHELLS = ("bash", "zsh", "fish")
+_OURS = ("--store", "--tenant", "-o", "--help")
+_TENANT_PARAMETERS = {"-tenant", "-tenantid", "--tenant"}
+_LIST_PARAMETER = "-allowremoveparticipantappids"
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(_SHELLS))
+def completion(shell: str) -> Exit:
+    """Print the script that teaches a shell to complete: eval "$(tenantcfg completion bash)"."""
+    kind = get_completion_class(shell)
+    if kind is not None:
+        print(kind(tenantcfg, {}, "tenantcfg", "_TENANTCFG_COMPLETE").source())
+    return Exit.DONE
+
+
+def complete_line(ctx: click.Context, name: str, incomplete: str) -> list[CompletionItem]:
+    """What may follow on a cmdlet's line: a parameter's name or its value."""
+    before = ctx.args[-1].lower() if ctx.args else ""
+    if before in _TENANT_PARAMETERS or (before == "-identity" and name.lower().endswith("tenant")):
+        return tenants(ctx, None, incomplete)
+    if before and _LIST_PARAMETER.startswith(before) and len(before) > 1:
+        return _items(_edits(ctx), incomplete)
+    if incomplete.startswith("-") or not incomplete:
+        return _items((*(f"-{one}" for one in _parameters(name)), *_OURS), incomplete)
+    return []
+
+
+def tenants(
+    ctx: click.Context, parameter: click.Parameter | None, incomplete: str
+) -> list[CompletionItem]:
+    """The tenants' names and ids that begin with *incomplete*."""
+    del parameter
+    return _items(_from_store(ctx, _tenants), incomplete)
+
+
+def apps(
+    ctx: click.Context, parameter: click.Parameter | None, incomplete: str
+) -> list[CompletionItem]:
+    """The ids of granted apps that begin with *incomplete*."""
+    del parameter
+    return _items(_from_store(ctx, _apps), incomplete)
+
+
+def _items(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    low = incomplete.lower()
+    found = dict.fromkeys(word for word in words if word.lower().startswith(low))
+    return [CompletionItem(word) for word in found]
+
+
+def _parameters(name: str) -> Iterator[str]:
+    from tenantcfg.cmdlets import declared  # noqa: PLC0415
+
+    yield from declared(name)
+
+
+def _edits(ctx: click.Context) -> Iterator[str]:
+    # A bare id would replace the list, so none is offered.
+    for app in _from_store(ctx, _apps):
+        yield f"@{{Add={app}}}"
+        yield f"@{{Remove={app}}}"
+
+
+def _tenants(store: Store) -> list[str]:
+    known = store.tenants()
+    return [one.name for one in known if one.name] + [one.id.value for one in known]
+
+
+def _apps(store: Store) -> list[str]:
+    return [app.value for app in store.known_apps()]
+
+
+def _from_store(ctx: click.Context, read: Callable[[Store], list[str]]) -> list[str]:
+    with contextlib.suppress(TenantcfgError, OSError), ctx.ensure_object(Run).open_store() as store:
+        return read(store)
+    return []

@@ -1,0 +1,179 @@
+"""
+Data on standard output: one set of records, six formats, each whole.
+
+Every format carries the records' schema and the store they came from (its address without
+user and query, and its id); `json` is one document, `jsonl` one line a record, written as
+they come.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from tenantcfg.store import Store
+
+__all__ = ["Records", "emit", "printable"]
+
+_GUARDED = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """
+    What is to be printed.
+
+    Attributes:
+        schema: the name and version of the records' shape, ``tenantcfg/history/1``.
+        rows: plain JSON objects with the same members each.
+        columns: the members, in order, that `table` and `list` and `csv` show.
+        single: there is exactly one row by its nature, so `json` is that object.
+    """
+
+    schema: str
+    rows: Iterable[Mapping[str, Any]]
+    columns: tuple[str, ...]
+    store: str
+    store_id: str
+    single: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        store: Store,
+        schema: str,
+        rows: Iterable[Mapping[str, Any]],
+        columns: tuple[str, ...],
+        *,
+        single: bool = False,
+    ) -> Records:
+        """Records that came from *store*."""
+        return cls(f"tenantcfg/{schema}/1", rows, columns, store.url, store.store_id, single)
+
+    @property
+    def stamp(self) -> dict[str, str]:
+        """What every format carries beside the rows."""
+        return {"schema": self.schema, "store": self.store, "store_id": self.store_id}
+
+
+def emit(records: Records, form: str, out: TextIO | None = None) -> None:
+    """Print *records* in the format *form*, one of `tenantcfg.cli.app.FORMATS`."""
+    _WRITERS[form](records, out or sys.stdout)
+
+
+def printable(text: str) -> str:
+    """*text* with its control characters escaped, so that it cannot act on a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    if number < 0x100:  # noqa: PLR2004
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"  # noqa: PLR2004
+
+
+def _json(records: Records, out: TextIO) -> None:
+    if records.single:
+        (row,) = records.rows
+        print(json.dumps({**records.stamp, **row}, indent=2, ensure_ascii=False), file=out)
+        return
+    opening = json.dumps(records.stamp, indent=2, ensure_ascii=False)
+    print(opening.removesuffix("\n}") + ',\n  "items": [', end="", file=out)
+    separator = "\n    "
+    for row in records.rows:
+        print(separator + _indented(row), end="", file=out)
+        separator = ",\n    "
+    print(("" if separator == "\n    " else "\n  ") + "]\n}", file=out)
+
+
+def _indented(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, indent=2, ensure_ascii=False).replace("\n", "\n    ")
+
+
+def _jsonl(records: Records, out: TextIO) -> None:
+    for row in records.rows:
+        print(json.dumps({**records.stamp, **row}, ensure_ascii=False), file=out, flush=True)
+
+
+def _csv(records: Records, out: TextIO) -> None:
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow((*records.columns, *records.stamp))
+    for row in records.rows:
+        cells = (row.get(column) for column in records.columns)
+        writer.writerow(_guarded(_cell(cell, ";")) for cell in (*cells, *records.stamp.values()))
+
+
+def _guarded(text: str) -> str:
+    # A spreadsheet would take such a cell for a formula.
+    return f"'{text}" if text.startswith(_GUARDED) else text
+
+
+def _yaml(records: Records, out: TextIO) -> None:
+    import yaml  # noqa: PLC0415 - only who asks for YAML pays for it
+
+    rows = [dict(row) for row in records.rows]
+    content = {**records.stamp, **(rows[0] if records.single else {"items": rows})}
+    yaml.safe_dump(content, out, sort_keys=False, allow_unicode=True)
+
+
+def _table(records: Records, out: TextIO) -> None:
+    from tabulate import tabulate  # noqa: PLC0415
+
+    rows = [
+        [printable(_cell(row.get(name), ", ")) for name in records.columns] for row in records.rows
+    ]
+    headers = [_label(name) for name in records.columns]
+    print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True), file=out)
+    print(f"({records.schema}, store {printable(records.store)}, {records.store_id})", file=out)
+
+
+def _list(records: Records, out: TextIO) -> None:
+    for row in records.rows:
+        shown = {name: row.get(name) for name in records.columns} | records.stamp
+        width = max(map(len, shown))
+        for name, value in shown.items():
+            print(f"{_label(name):<{width}} : {printable(_cell(value, ', '))}", file=out)
+        print(file=out)
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _cell(value: object, separator: str) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return separator.join(f"{key}={_cell(one, separator)}" for key, one in value.items())
+        case list() | tuple():
+            return separator.join(_cells(value, separator))
+        case _:
+            return str(value)
+
+
+def _cells(values: Iterable[object], separator: str) -> Iterator[str]:
+    for value in values:
+        inner = value.get("app") if isinstance(value, dict) and "app" in value else value
+        yield _cell(inner, separator)
+
+
+_WRITERS: dict[str, Callable[[Records, TextIO], None]] = {
+    "json": _json,
+    "jsonl": _jsonl,
+    "csv": _csv,
+    "yaml": _yaml,
+    "table": _table,
+    "list": _list,
+}
