@@ -1,0 +1,194 @@
+"""
+The tables, once for both databases.
+
+Everything is derived from ``changes``, the truth: ``tenants`` and ``grants`` are what the
+changes came to, as temporal rows, so that the state at any revision can be read back. A row
+is live while ``to_revision`` is null; it counts at a revision R when ``from_revision <= R``
+and ``to_revision`` is null or ``> R``. Every instant is an integer, microseconds since the
+epoch. Ids are compared bytewise on both databases.
+
+The check does not import this module: it would pay for the mapper on each start of the
+program (`tenantcfg.store.statements` says how its text is held equal to these tables).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+__all__ = [
+    "Base",
+    "ChangeAppRow",
+    "ChangeRow",
+    "GrantRow",
+    "HeadRow",
+    "TenantRow",
+    "change_apps",
+    "changes",
+    "grants",
+    "head",
+    "tenants",
+]
+
+_LIVE = text("to_revision IS NULL")
+
+# PostgreSQL's default order of texts is the locale's; "C" is that of the bytes, as SQLite's.
+_Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
+_BytewiseId = String(128).with_variant(String(128, collation="C"), "postgresql")
+
+# On SQLite an INTEGER key is the row's own number, and needs no index of its own.
+_Whole = BigInteger().with_variant(Integer(), "sqlite")
+
+Id = Annotated[str, mapped_column(_BytewiseId)]
+Word = Annotated[str, mapped_column(_Bytewise)]
+Hash = Annotated[
+    str, mapped_column(String(64).with_variant(String(64, collation="C"), "postgresql"))
+]
+Number = Annotated[int, mapped_column(_Whole, autoincrement=False)]
+Microseconds = Annotated[int, mapped_column(_Whole)]
+Made = Annotated[int, mapped_column(_Whole, ForeignKey("changes.revision"), autoincrement=False)]
+
+
+class Base(DeclarativeBase):
+    """Of all tables; its metadata is what the migrations are compared with."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "%(table_name)s_pk",
+            "fk": "%(table_name)s_%(column_0_name)s_fk",
+            "ck": "%(table_name)s_%(constraint_name)s",
+        }
+    )
+
+
+class HeadRow(Base):
+    """
+    The newest change, in one row: writers lock it, and every answer reads it.
+
+    Revision 0, with `history.GENESIS` as its hash, is the store before its first change.
+    """
+
+    __tablename__ = "head"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    store_id: Mapped[Word]
+    revision: Mapped[Number]
+    hash: Mapped[Hash]
+    at: Mapped[Microseconds]
+
+
+class ChangeRow(Base):
+    """
+    One change. *content* is the text that was hashed (`history.canonical`), whole.
+
+    *at*, *tenant* and *actor* repeat what stands in it, to be found by.
+    """
+
+    __tablename__ = "changes"
+    __table_args__ = (
+        Index("changes_of_tenant", "tenant", "revision"),
+        Index("changes_of_actor", "actor", "revision"),
+        Index("changes_at", "at", "revision"),
+    )
+
+    revision: Mapped[Number] = mapped_column(primary_key=True)
+    at: Mapped[Microseconds]
+    tenant: Mapped[Id]
+    actor: Mapped[Word]
+    content: Mapped[Word]
+    hash: Mapped[Hash]
+
+
+class ChangeAppRow(Base):
+    """That a change names an app, whatever became of it there; *tenant* is the change's."""
+
+    __tablename__ = "change_apps"
+    # The key is all there is to find; SQLite need not keep the rows a second time beside it.
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    app: Mapped[Id] = mapped_column(primary_key=True)
+    revision: Mapped[Made] = mapped_column(primary_key=True)
+    tenant: Mapped[Id]
+
+
+class TenantRow(Base):
+    """
+    A tenant as it was from one revision to another.
+
+    *name_key* is the name as it is compared: two live tenants never have the same. *added*
+    is the revision that made the tenant known, in all its rows.
+    """
+
+    __tablename__ = "tenants"
+    __table_args__ = (
+        Index("tenants_live", "tenant", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+        Index(
+            "tenants_live_name",
+            "name_key",
+            unique=True,
+            sqlite_where=_LIVE,
+            postgresql_where=_LIVE,
+        ),
+    )
+
+    tenant: Mapped[Id] = mapped_column(primary_key=True)
+    from_revision: Mapped[Made] = mapped_column(primary_key=True)
+    to_revision: Mapped[int | None] = mapped_column(_Whole)
+    added: Mapped[Number]
+    name: Mapped[str | None] = mapped_column(_BytewiseId)
+    name_key: Mapped[str | None] = mapped_column(_Bytewise)
+    enabled: Mapped[bool]
+
+
+class GrantRow(Base):
+    """
+    That an app may act in a tenant, from one revision to another.
+
+    *granted* is the revision that gave the right and *position* the place among the apps of
+    that change; a later change of the expiry closes the row and opens one that keeps both.
+    """
+
+    __tablename__ = "grants"
+    __table_args__ = (
+        Index(
+            "grants_live",
+            "tenant",
+            "action",
+            "app",
+            unique=True,
+            sqlite_where=_LIVE,
+            postgresql_where=_LIVE,
+        ),
+        Index("grants_of_app", "app", "action", "from_revision"),
+    )
+
+    tenant: Mapped[Id] = mapped_column(primary_key=True)
+    action: Mapped[Id] = mapped_column(primary_key=True)
+    app: Mapped[Id] = mapped_column(primary_key=True)
+    from_revision: Mapped[Made] = mapped_column(primary_key=True)
+    to_revision: Mapped[int | None] = mapped_column(_Whole)
+    granted: Mapped[Number]
+    position: Mapped[Number]
+    expires_at: Mapped[int | None] = mapped_column(_Whole)
+
+
+# The tables as Core has them: statements are Core's, rows are turned into our own types.
+head = cast("Table", HeadRow.__table__)
+changes = cast("Table", ChangeRow.__table__)
+change_apps = cast("Table", ChangeAppRow.__table__)
+tenants = cast("Table", TenantRow.__table__)
+grants = cast("Table", GrantRow.__table__)
