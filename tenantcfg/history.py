@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 __all__ = [
     "GENESIS",
     "MAX_REASON_LENGTH",
+    "START",
     "Actor",
     "Attribution",
     "Change",
     "Head",
     "Operation",
     "Verb",
+    "broken_link",
     "broken_links",
     "canonical",
     "seal",
@@ -241,6 +243,10 @@ class Head:
         return f"{self.revision}:{self.hash}"
 
 
+START = Head(Revision(0), GENESIS, instants.Instant(0))
+"""The head of a store before its first change."""
+
+
 def seal(change: Change, head: Head) -> Change:
     """
     *change* with the revision, previous hash and hash that follow *head*.
@@ -276,18 +282,23 @@ def broken_links(changes: Iterable[Change]) -> Iterator[str]:
     Found are altered changes, gaps, repeats, swaps and times that run backwards. A tail
     that was cut off leaves a sound chain: only an earlier head shows it.
     """
-    before = Head(Revision(0), GENESIS, instants.Instant(-(2**62)))
+    before = START
     for change in changes:
-        name = f"revision {change.revision}"
-        if change.revision != before.revision + 1:
-            yield f"{name}: it follows revision {before.revision}"
-        if change.previous != before.hash:
-            yield f"{name}: it does not name the hash of the change before it"
-        if change.hash != _digest(change):
-            yield f"{name}: its content does not have its hash"
-        if change.at < before.at:
-            yield f"{name}: its time is earlier than that of the change before it"
+        for wrong in broken_link(change, before):
+            yield f"revision {change.revision}: {wrong}"
         before = Head(change.revision, change.hash, change.at)
+
+
+def broken_link(change: Change, before: Head) -> Iterator[str]:
+    """What is wrong with *change* as the one that follows *before*; nothing when it is sound."""
+    if change.revision != before.revision + 1:
+        yield f"it follows revision {before.revision}"
+    if change.previous != before.hash:
+        yield "it does not name the hash of the change before it"
+    if change.hash != _digest(change):
+        yield "its content does not have its hash"
+    if change.at < before.at:
+        yield "its time is earlier than that of the change before it"
 
 
 def _digest(change: Change) -> str:

@@ -13,6 +13,7 @@ from tenantcfg.errors import InvalidInput
 from tenantcfg.history import (
     GENESIS,
     MAX_REASON_LENGTH,
+    START,
     Actor,
     Attribution,
     Change,
@@ -28,8 +29,6 @@ from tenantcfg.instants import Instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-START = Head(Revision(0), GENESIS, Instant(0))
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 instants = st.integers(0, 4_000_000_000_000_000).map(Instant)
