@@ -1,0 +1,477 @@
+"""
+Turning a value into what a parameter takes, or a misfit that says why not (cmdlets B14).
+
+The engine's own parameters (the common ones) and those of a script function fail in other
+words and by other ids; both live here, each in its own table.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NoReturn
+
+from tenantcfg.powershell.values import (
+    NOTHING,
+    ActionPreference,
+    Hashtable,
+    Number,
+    PSListModifier,
+    PSObject,
+    enumerate_value,
+    to_string,
+    type_name,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenantcfg.powershell.values import Value
+
+__all__ = ["Conversion", "Kind", "Misfit", "convert", "dotnet_type", "variable_name"]
+
+_SMA = "System.Management.Automation."
+_SWITCH = _SMA + "SwitchParameter"
+_ACTION = _SMA + "ActionPreference"
+_INT32 = range(-(2**31), 2**31)
+
+
+class Kind(Enum):
+    """What a parameter takes. Those that begin with ENGINE are the common parameters'."""
+
+    STRING = "System.String"
+    SWITCH = _SWITCH
+    OBJECT = _SMA + "PSObject"
+    INT = "System.Int32"
+    STRING_ARRAY = "System.String[]"
+    LIST_MODIFIER = _SMA + "PSListModifier`1[System.String]"
+    ENGINE_SWITCH = "engine " + _SWITCH
+    ENGINE_ACTION = "engine " + _ACTION
+    ENGINE_VARIABLE = "engine System.String"
+    ENGINE_INT = "engine System.Int32"
+
+
+class Conversion(Enum):
+    """How a value did not fit: id, category and exception of the error that says so."""
+
+    TRANSFORMATION = (
+        "ParameterArgumentTransformationError",
+        "InvalidData",
+        "ParameterBindingArgumentTransformationException",
+    )
+    VALIDATION = (
+        "ParameterArgumentValidationError",
+        "InvalidData",
+        "ParameterBindingValidationException",
+    )
+    ARGUMENT = ("CannotConvertArgument", "InvalidArgument", "ParameterBindingException")
+    NO_MESSAGE = ("CannotConvertArgumentNoMessage", "InvalidArgument", "ParameterBindingException")
+    SETTING = ("ParameterBindingFailed", "WriteError", "ParameterBindingException")
+
+
+class Misfit(Exception):
+    """A value does not fit its parameter; the binder makes the error record of it."""
+
+    def __init__(self, conversion: Conversion, message: str) -> None:
+        super().__init__(message)
+        self.conversion = conversion
+        self.message = message
+
+
+def dotnet_type(kind: Kind) -> str:
+    """The full name of the .NET type that *kind* is."""
+    return kind.value.removeprefix("engine ")
+
+
+def convert(value: Value, kind: Kind, parameter: str) -> Value:
+    """
+    *value* as a parameter of *kind* binds it.
+
+    Raises:
+        Misfit: it does not fit; the message names *parameter*.
+    """
+    return _CONVERTERS[kind](value, parameter)
+
+
+def variable_name(value: str, parameter: str) -> str | None:
+    """
+    The variable that *value* of a ``-...Variable`` parameter names; None: not a name at all.
+
+    A leading ``+`` appends, ``global:`` and the like are scopes.
+
+    Raises:
+        Misfit: it is empty, or on a drive that holds no variables.
+    """
+    path = value[1:] if value.startswith("+") else value
+    if not path:
+        raise Misfit(
+            Conversion.VALIDATION,
+            f"Cannot validate argument on parameter '{parameter}'. Cannot process argument "
+            'because the value of argument "path" is not valid. Change the value of the "path" '
+            "argument and run the operation again.",
+        )
+    scope, colon, name = path.partition(":")
+    if colon and scope and scope.lower() not in _SCOPES:
+        raise Misfit(
+            Conversion.VALIDATION,
+            f"Cannot validate argument on parameter '{parameter}'. Cannot validate argument "
+            f"'{value}' because it is not a valid variable name.",
+        )
+    if colon and not name:
+        return None
+    return name if colon else path
+
+
+_SCOPES = frozenset({"global", "local", "script", "private", "variable"})
+
+
+# --- the parameters of a script function
+
+
+def _transformation(parameter: str, reason: str) -> NoReturn:
+    raise Misfit(
+        Conversion.TRANSFORMATION,
+        f"Cannot process argument transformation on parameter '{parameter}'. {reason}",
+    )
+
+
+def _string(value: Value, parameter: str) -> Value:
+    if isinstance(value, tuple):
+        _transformation(parameter, "Cannot convert value to type System.String.")
+    return to_string(value)
+
+
+def _switch(value: Value, parameter: str) -> Value:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if isinstance(value, Number) and value.type_name != "System.Numerics.BigInteger":
+        _transformation(
+            parameter,
+            f'Cannot convert the "{value}" value of type "{value.type_name}" to type "{_SWITCH}".',
+        )
+    _transformation(
+        parameter,
+        f'Cannot convert value "{type_name(value)}" to type "{_SWITCH}". Boolean parameters '
+        "accept only Boolean values and numbers, such as $True, $False, 1 or 0.",
+    )
+
+
+def _object(value: Value, parameter: str) -> Value:
+    del parameter
+    return value
+
+
+def _int(value: Value, parameter: str) -> Value:
+    try:
+        return _to_int32(value)
+    except ValueError as why:
+        _transformation(parameter, str(why))
+
+
+def _string_array(value: Value, parameter: str) -> Value:
+    del parameter
+    return None if value is None else tuple(to_string(item) for item in enumerate_value(value))
+
+
+def _list_modifier(value: Value, parameter: str) -> Value:
+    if value is None or isinstance(value, PSListModifier):
+        return value
+    if not isinstance(value, Hashtable):
+        items = (None if item is NOTHING else item for item in enumerate_value(value))
+        return PSListModifier(replace=tuple(items))
+    parts: dict[str, tuple[Value, ...]] = {}
+    for key, items in value.items():
+        name = key.lower() if isinstance(key, str) else ""
+        if name not in {"add", "remove", "replace"}:
+            _transformation(parameter, _unknown_modifier(key))
+        parts[name] = enumerate_value(items)
+    return PSListModifier(**parts)
+
+
+def _unknown_modifier(key: Value) -> str:
+    shown = "System.Object[]" if isinstance(key, tuple) else key
+    return (
+        'Cannot convert value "System.Collections.Hashtable" to type '
+        f'"{dotnet_type(Kind.LIST_MODIFIER)}". Error: "The following unknown list modifier was '
+        f"detected: '{shown}'. Valid list modifiers are Add, Remove, and Replace.\""
+    )
+
+
+# --- the common parameters
+
+
+def _no_message(parameter: str, reason: str) -> NoReturn:
+    raise Misfit(Conversion.NO_MESSAGE, f"Cannot bind parameter '{parameter}'. {reason}")
+
+
+def _argument(value: Value, kind: Kind, parameter: str, why: str) -> NoReturn:
+    raise Misfit(
+        Conversion.ARGUMENT,
+        f"Cannot convert '{type_name(value)}' to the type '{dotnet_type(kind)}' required by "
+        f"parameter '{parameter}'. {why}",
+    )
+
+
+_NO_ARRAYS = "Specified method is not supported."
+
+
+def _engine_switch(value: Value, parameter: str) -> Value:
+    if value is None:
+        return True
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Number) and value.type_name != "System.Numerics.BigInteger":
+        return bool(value)
+    _argument(value, Kind.ENGINE_SWITCH, parameter, "")
+
+
+def _engine_variable(value: Value, parameter: str) -> Value:
+    if value is None:
+        return None
+    if isinstance(value, tuple):
+        _argument(value, Kind.ENGINE_VARIABLE, parameter, _NO_ARRAYS)
+    text = to_string(value)
+    variable_name(text, parameter)
+    return text
+
+
+def _engine_int(value: Value, parameter: str) -> Value:
+    if value is None:
+        raise Misfit(
+            Conversion.VALIDATION,
+            f"Cannot validate argument on parameter '{parameter}'. The argument is null, empty, "
+            "or an element of the argument collection contains a null value. Supply a "
+            "collection that does not contain any null values and then try the command again.",
+        )
+    if isinstance(value, tuple):
+        _argument(value, Kind.ENGINE_INT, parameter, _NO_ARRAYS)
+    try:
+        return _to_int32(value)
+    except ValueError as why:
+        _no_message(parameter, str(why))
+
+
+def _engine_action(value: Value, parameter: str) -> Value:
+    if value is None:
+        _setting(parameter, _no_action("null"))
+    try:
+        action = _to_action(value)
+    except ValueError as why:
+        _no_message(parameter, str(why))
+    if action is ActionPreference.Suspend:
+        _setting(
+            parameter,
+            "The Suspend ActionPreference value is reserved for future use and is not supported "
+            "at this time. For more information about preference variables, see the Help topic, "
+            '"about_Preference_Variables."',
+        )
+    return action
+
+
+def _setting(parameter: str, reason: str) -> NoReturn:
+    raise Misfit(
+        Conversion.SETTING,
+        f"Cannot bind parameter '{parameter}' to the target. Exception setting "
+        f'"{parameter}": "{reason}"',
+    )
+
+
+# --- enumeration
+
+
+def _to_action(value: Value) -> ActionPreference:
+    match value:
+        case str():
+            return _action_of_text(value, value)
+        case bool():
+            raise ValueError(
+                f'Cannot convert value "{value}" to type "{_ACTION}". Error: "Invalid cast from '
+                f"'System.Boolean' to '{_ACTION}'.\""
+            )
+        case Number():
+            return _action_of_number(value)
+        case tuple():
+            return _action_of_items(value)
+        case Hashtable():
+            return _action_of_entries(value)
+        case PSObject():
+            why = _foreign(value, _ACTION)
+            raise ValueError(f'Cannot convert value "{value}" to type "{_ACTION}". Error: "{why}"')
+        case _:
+            raise ValueError(_foreign(value, _ACTION))
+
+
+def _action_of_number(number: Number) -> ActionPreference:
+    if number.type_name == "System.Numerics.BigInteger":
+        raise ValueError(_foreign(number, _ACTION))
+    if number.type_name in {"System.Double", "System.Decimal", "System.Single"}:
+        # Not a whole type: read as text, as typed.
+        return _action_of_text(to_string(number), to_string(number))
+    return _defined(int(number.value), str(number))
+
+
+def _action_of_text(text: str, shown: str) -> ActionPreference:
+    name = text.strip()
+    if name[:1].isdigit() or name[:1] in {"+", "-"}:
+        try:
+            number = int(name, 10)
+        except ValueError:
+            raise ValueError(_no_name(shown, name, shown)) from None
+        if number not in _INT32:
+            raise ValueError(
+                f'Cannot convert value "{shown}" to type "{_ACTION}". Error: "Value was either '
+                'too large or too small for an Int32."'
+            )
+        return _defined(number, shown)
+    if "," in name:
+        return _several([part.strip() for part in name.split(",")], shown)
+    return _named(name, text, shown)
+
+
+def _named(name: str, text: str, shown: str) -> ActionPreference:
+    lower = name.lower()
+    exact = [action for action in ActionPreference if action.name.lower() == lower]
+    near = exact or [a for a in ActionPreference if a.name.lower().startswith(lower)]
+    if len(near) == 1:
+        return near[0]
+    if not near:
+        raise ValueError(_no_name(shown, name, text))
+    listed = ", ".join(action.name for action in near)
+    raise ValueError(
+        f'Cannot convert value "{shown}" to type "{_ACTION}". Error: "The identifier name {text} '
+        "cannot be processed because it is either too similar or identical to the following "
+        f'enumerator names: {listed}. Use a more specific identifier name."'
+    )
+
+
+def _several(names: list[str], shown: str) -> ActionPreference:
+    by_name = {action.name.lower(): action for action in ActionPreference}
+    if any(name.lower() not in by_name for name in names):
+        raise ValueError(_no_name(shown, shown, shown))
+    number = 0
+    for name in names:
+        number |= by_name[name.lower()]
+    return _defined(number, shown)
+
+
+def _action_of_items(items: tuple[Value, ...]) -> ActionPreference:
+    if all(isinstance(item, Number) for item in items) and items:
+        number = 0
+        for item in items:
+            number |= _action_of_number(item)
+        return _defined(number, str(number))
+    if None in items:
+        raise ValueError(_no_action("null"))
+    text = ",".join(to_string(item) for item in items)
+    return _action_of_text(text, text)
+
+
+def _action_of_entries(table: Hashtable) -> ActionPreference:
+    for key, _ in table.items():
+        raise ValueError(
+            f"Cannot create object of type \"{_ACTION}\". The property '{key}' was not found for "
+            f"the '{_ACTION}' object. The settable properties are: [value__ <System.Int32>]."
+        )
+    return ActionPreference.SilentlyContinue
+
+
+def _defined(number: int, shown: str) -> ActionPreference:
+    if number in ActionPreference.__members__.values():
+        return ActionPreference(number)
+    raise ValueError(_no_action(f'value "{shown}"'))
+
+
+def _no_action(shown: str) -> str:
+    names = ",".join(ActionPreference.__members__)
+    return (
+        f'Cannot convert {shown} to type "{_ACTION}" due to enumeration values that are not '
+        "valid. Specify one of the following enumeration values and try again. The possible "
+        f'enumeration values are "{names}".'
+    )
+
+
+def _no_name(shown: str, name: str, text: str) -> str:
+    del name
+    names = ", ".join(ActionPreference.__members__)
+    return (
+        f'Cannot convert value "{shown}" to type "{_ACTION}". Error: "Unable to match the '
+        f"identifier name {text} to a valid enumerator name. Specify one of the following "
+        f'enumerator names and try again:\n{names}"'
+    )
+
+
+# --- whole numbers
+
+
+def _to_int32(value: Value) -> int:
+    match value:
+        case None:
+            return 0
+        case bool():
+            return int(value)
+        case Number():
+            return _whole(value.value, str(value))
+        case str():
+            return _int_of_text(value)
+        case _:
+            raise ValueError(_foreign(value, "System.Int32"))
+
+
+def _whole(value: object, shown: str) -> int:
+    try:
+        number = round(value)  # type: ignore[call-overload]  # to the even one, as .NET does
+    except (OverflowError, ValueError):
+        number = None
+    if number is None or number not in _INT32:
+        raise ValueError(
+            f'Cannot convert value "{shown}" to type "System.Int32". Error: "Value was either too '
+            'large or too small for an Int32."'
+        )
+    return int(number)
+
+
+def _int_of_text(text: str) -> int:
+    number = _number_of_text(text.strip())
+    if number is None:
+        raise ValueError(
+            f'Cannot convert value "{text}" to type "System.Int32". Error: "The input string '
+            f"'{text}' was not in a correct format.\""
+        )
+    return _whole(number, text)
+
+
+def _number_of_text(text: str) -> int | float | None:
+    import re  # noqa: PLC0415  a string for a number is rare, and the import is not free
+
+    if not text:
+        return 0
+    whole = re.fullmatch(
+        r"([+-]?)(0[xX][0-9a-fA-F]+|\d[\d,]*)(?:[lLdDnN])?([kKmMgGtTpP][bB])?", text
+    )
+    if whole:
+        sign, digits, multiple = whole.groups()
+        number = int(digits, 16) if digits[:2] in {"0x", "0X"} else int(digits.replace(",", ""))
+        power = "kmgtp".index(multiple[0].lower()) + 1 if multiple else 0
+        return (-number if sign == "-" else number) * 1024**power
+    real = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text)
+    if real and float(text) not in {float("inf"), float("-inf")}:
+        return float(text)
+    return None
+
+
+def _foreign(value: Value, target: str) -> str:
+    kind = value.type_name if isinstance(value, PSObject) else type_name(value)
+    return f'Cannot convert the "{value}" value of type "{kind}" to type "{target}".'
+
+
+_CONVERTERS: dict[Kind, Callable[[Value, str], Value]] = {
+    Kind.STRING: _string,
+    Kind.SWITCH: _switch,
+    Kind.OBJECT: _object,
+    Kind.INT: _int,
+    Kind.STRING_ARRAY: _string_array,
+    Kind.LIST_MODIFIER: _list_modifier,
+    Kind.ENGINE_SWITCH: _engine_switch,
+    Kind.ENGINE_ACTION: _engine_action,
+    Kind.ENGINE_VARIABLE: _engine_variable,
+    Kind.ENGINE_INT: _engine_int,
+}
