@@ -1,0 +1,85 @@
+"""
+Where a store is: a file, or a PostgreSQL database.
+
+Loads no database and no SQLAlchemy: the check begins here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from tenantcfg.errors import InvalidInput
+
+__all__ = ["Address"]
+
+_POSTGRESQL = re.compile(
+    r"(?:postgres|postgresql|postgresql\+psycopg)://"
+    r"(?P<rest>(?:[^/?#@]*@)?"
+    r"(?P<shown>(?:\[[0-9a-fA-F:.]*\]|[^/?#@:\[\],]*)(?::\d*)?"
+    r"(?:,(?:\[[0-9a-fA-F:.]*\]|[^/?#@:\[\],]*)(?::\d*)?)*(?:/[^/?#@]*)?)"
+    r"(?:\?[^#]*)?)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """
+    The address of a store, parsed.
+
+    Attributes:
+        dialect: which database it is.
+        shown: the address without user, password and options: what may be printed.
+        path: of a file store, absolute; of another: None.
+        secret: as libpq takes it, of a PostgreSQL store. Never print it.
+    """
+
+    dialect: Literal["sqlite", "postgresql"]
+    shown: str
+    path: Path | None = None
+    secret: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, given: str | Path) -> Address:
+        """
+        The store at *given*: ``sqlite:////path``, ``postgresql://...``, or a bare path.
+
+        A path that is not absolute is below the working folder, now and later.
+
+        Raises:
+            InvalidInput: it is neither; a part that could be a secret is not repeated.
+        """
+        if isinstance(given, Path) or "://" not in given:
+            return cls._file(Path(given) if str(given) else None)
+        scheme, _, rest = given.partition("://")
+        if scheme.lower() == "sqlite":
+            if not rest.startswith("/") or "?" in rest:
+                _refuse("sqlite", "a file and no options are wanted", "sqlite:////path/store.db")
+            return cls._file(Path(rest[1:]) if rest[1:] else None)
+        return cls._server(given, scheme)
+
+    @classmethod
+    def _file(cls, path: Path | None) -> Address:
+        if path is None or "\0" in str(path):
+            _refuse("", "a store in a file needs the file's name", "sqlite:////path/store.db")
+        absolute = path.expanduser().absolute() if path.parts[:1] == ("~",) else path.absolute()
+        return cls("sqlite", f"sqlite:///{absolute}", absolute)
+
+    @classmethod
+    def _server(cls, given: str, scheme: str) -> Address:
+        match = _POSTGRESQL.fullmatch(given)
+        if match is None:
+            known = scheme in {"postgres", "postgresql", "postgresql+psycopg"}
+            why = "a part of it cannot be read" if known else "only SQLite and PostgreSQL are known"
+            hint = "escape @ / ? # in user and password as %40 %2F %3F %23" if known else ""
+            _refuse(scheme if scheme.isidentifier() else "", why, hint)
+        return cls(
+            "postgresql", f"postgresql://{match['shown']}", None, f"postgresql://{match['rest']}"
+        )
+
+
+def _refuse(scheme: str, why: str, hint: str) -> NoReturn:
+    subject = f"'{scheme}://...'" if scheme else None
+    raise InvalidInput("not the address of a store", subject=subject, why=why, hint=hint)

@@ -1,0 +1,175 @@
+"""
+What the drivers raise, and what it is to us: the one table at the room's edge.
+
+A failure that no row names is a fault of ours or of the database, and stays what it is
+underneath a plain `TenantcfgError`; it permits nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tenantcfg.errors import (
+    StoreFull,
+    StoreMissing,
+    StoreNotOurs,
+    StoreReadOnly,
+    StoreUnusable,
+    TenantcfgError,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tenantcfg.store.address import Address
+
+__all__ = ["connection_lost", "ours", "translated"]
+
+_Row = tuple[type[TenantcfgError], str, str]
+
+_LOCKED: _Row = (Unavailable, "the store is locked", "ask again")
+_FULL: _Row = (StoreFull, "the disk is full", "nothing was changed; make room")
+_READ_ONLY: _Row = (
+    StoreReadOnly,
+    "the store cannot be written",
+    "give this user the right to write the file and its folder",
+)
+_NOT_OURS: _Row = (
+    StoreNotOurs,
+    "this is no store of tenantcfg, or it is damaged",
+    "correct the address, or restore a backup",
+)
+_UNREACHABLE: _Row = (Unavailable, "the store cannot be reached", "ask again")
+_MISSING: _Row = (StoreMissing, "there is no store", "tenantcfg db upgrade makes one")
+_CLOSED: _Row = (StoreUnusable, "the database does not let us in", "correct the address")
+_BROKEN: _Row = (StoreUnusable, "the store's file cannot be read or written", "look at the disk")
+
+# Primary result codes: https://www.sqlite.org/rescode.html
+_SQLITE: dict[int, _Row] = {
+    3: _READ_ONLY,  # SQLITE_PERM
+    5: _LOCKED,  # SQLITE_BUSY
+    6: _LOCKED,  # SQLITE_LOCKED
+    8: _READ_ONLY,  # SQLITE_READONLY
+    9: (Unavailable, "the question was interrupted", "ask again"),  # SQLITE_INTERRUPT
+    10: _BROKEN,  # SQLITE_IOERR
+    11: _NOT_OURS,  # SQLITE_CORRUPT
+    13: _FULL,  # SQLITE_FULL
+    14: _READ_ONLY,  # SQLITE_CANTOPEN, where the file is there
+    23: _READ_ONLY,  # SQLITE_AUTH
+    26: _NOT_OURS,  # SQLITE_NOTADB
+}
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html; a class is two characters.
+_SQLSTATE: dict[str, _Row] = {
+    "08": _UNREACHABLE,
+    "25006": _READ_ONLY,
+    "28": _CLOSED,
+    "3D000": _MISSING,
+    "40": (Unavailable, "another change came between", "ask again"),
+    "42501": (StoreReadOnly, "the database user has no right to do this", "grant it"),
+    "42P01": _NOT_OURS,
+    "42703": _NOT_OURS,
+    "53100": _FULL,
+    "53": (Unavailable, "the server has no room for us now", "ask again"),
+    "55P03": _LOCKED,
+    "57014": (Unavailable, "the store took too long", "ask again"),
+    "57": _UNREACHABLE,
+    "58": _BROKEN,
+    "XX001": _NOT_OURS,
+    "XX002": _NOT_OURS,
+}
+
+# libpq gives no SQLSTATE for a connection that it did not get; the server's words are all there is.
+_REFUSALS: tuple[tuple[re.Pattern[str], _Row], ...] = (
+    (re.compile(r'database ".*" does not exist'), _MISSING),
+    (
+        re.compile(r"authentication failed|no pg_hba|role \".*\" does not exist|fe_sendauth"),
+        _CLOSED,
+    ),
+    (re.compile(r"permission denied for database|is not permitted to log in"), _CLOSED),
+    (re.compile(r"invalid (?:connection option|URI query|port|sslmode|integer)"), _CLOSED),
+)
+
+
+@contextmanager
+def translated(address: Address) -> Iterator[None]:
+    """Whatever a driver, or SQLAlchemy around it, raises in here comes out as one of ours."""
+    try:
+        yield
+    except TenantcfgError:
+        raise
+    except Exception as why:
+        raise ours(why, address) from why
+
+
+def ours(why: BaseException, address: Address) -> BaseException:
+    """The error of ours for *why*; *why* itself where it comes from no database."""
+    original = getattr(why, "orig", None) or why
+    row = _row_of(original, address)
+    if row is None:
+        return why
+    kind, what, hint = row
+    said = " ".join(str(original).split())
+    return kind(what, subject=f"'{address.shown}'", why=said, hint=hint)
+
+
+def connection_lost(why: BaseException) -> bool:
+    """Whether *why* says that the connection to the server is gone."""
+    original = getattr(why, "orig", None) or why
+    if not _of_postgresql(original):
+        return False
+    state = getattr(original, "sqlstate", None)
+    return state is None or state[:2] == "08" or state in {"57P01", "57P02", "57P03", "57P05"}
+
+
+def _row_of(original: BaseException, address: Address) -> _Row | None:
+    if isinstance(original, OSError):
+        return _os_row(original)
+    if _of_postgresql(original):
+        return _postgresql_row(original)
+    if type(original).__module__.partition(".")[0] in {"sqlite3", "pysqlite3"}:
+        return _sqlite_row(original, address)
+    return None
+
+
+def _of_postgresql(original: BaseException) -> bool:
+    # By name: whoever has an embedded store need not load the other database's driver.
+    return any(one.__module__.startswith("psycopg") for one in type(original).__mro__)
+
+
+def _os_row(original: OSError) -> _Row:
+    import errno  # noqa: PLC0415
+
+    if original.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return _FULL
+    if original.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return _READ_ONLY
+    return _BROKEN
+
+
+def _sqlite_row(original: BaseException, address: Address) -> _Row | None:
+    code = getattr(original, "sqlite_errorcode", None)
+    if code is None:
+        closed = "closed" in str(original)
+        return (Unavailable, "the store was closed", "open it anew") if closed else None
+    primary = code & 0xFF
+    if primary == 14 and address.path is not None and not os.path.lexists(address.path):  # noqa: PLR2004
+        return _MISSING
+    if primary == 1 and "no such" in str(original):
+        return _NOT_OURS
+    return _SQLITE.get(primary)
+
+
+def _postgresql_row(original: BaseException) -> _Row | None:
+    state = getattr(original, "sqlstate", None)
+    if state is not None:
+        return _SQLSTATE.get(state) or _SQLSTATE.get(state[:2])
+    said = str(original)
+    for pattern, row in _REFUSALS:
+        if pattern.search(said):
+            return row
+    return _UNREACHABLE
