@@ -1,0 +1,260 @@
+"""
+The pages: every command block runs and prints what it shows, every name is explained, every link
+leads somewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from sybil import Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+
+from tenantcfg import cmdlets, configuration, errors, history, ids, settings
+from tenantcfg.cli import app
+from tenantcfg.cli.exits import Exit, exit_of
+from tests.docs_terminal import Step, Terminal, matches, steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", *sorted(DOCS.rglob("*.md"))]
+NEEDS_POSTGRESQL = "$POSTGRESQL"
+READER = "dana"
+
+LANGUAGES = {"console", "python", "text"}
+FENCE = re.compile(r"^```(.*)$", re.MULTILINE)
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def section(text: str, heading: str) -> str:
+    """What stands below the heading, up to the next of its level or above; empty: no such one."""
+    found = re.search(
+        rf"^(#+) {re.escape(heading)}$\n(.*?)(?=^#{{1,2}} |\Z)", text, re.MULTILINE | re.DOTALL
+    )
+    return found[2] if found else ""
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of the rows of all tables, the headings left out, without code marks."""
+    tables = re.findall(r"^\|(.*)\|$", text, re.MULTILINE)
+    cells = [[cell.strip().replace("`", "") for cell in re.split(r"(?<!\\)\|", row)] for row in tables]
+    rules = [number for number, row in enumerate(cells) if set("".join(row)) <= set("-: ")]
+    return [row for number, row in enumerate(cells) if not {number, number + 1} & set(rules)]
+
+
+# --- The blocks run --------------------------------------------------------------------------------
+
+
+def evaluate(example: Example) -> str:
+    """Type the commands of a block; what differs, or nothing."""
+    terminal: Terminal = example.namespace["terminal"]
+    for step in steps(example.parsed):
+        shown = as_of_the_reader(terminal.run(step))
+        if not matches(step.output, shown):
+            return f"$ {step.command}\n--- the page shows\n{step.output}\n--- it printed\n{shown}\n---"
+    return ""
+
+
+def as_of_the_reader(shown: str) -> str:
+    """What was printed, with the home and the name of the reader for those of the test run."""
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    shown = shown.replace(os.environ["HOME"], f"/home/{READER}")
+    return re.sub(rf"\bos:{re.escape(user)}\b", f"os:{READER}", shown)
+
+
+SYBIL = Sybil(parsers=[CodeBlockParser("console", evaluate), PythonCodeBlockParser()])
+
+
+def with_blocks() -> Iterator[Path]:
+    return (one for one in PAGES if re.search(r"^```(?:console|python)$", one.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", with_blocks(), ids=name_of)
+def test_the_commands_of_a_page_print_what_it_shows(
+    path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    for variable in [name for name in os.environ if name.startswith("XDG_")]:
+        monkeypatch.delenv(variable)
+    if NEEDS_POSTGRESQL in path.read_text(encoding="utf-8"):
+        monkeypatch.setenv("POSTGRESQL", request.getfixturevalue("postgresql_url"))
+    monkeypatch.chdir(home)
+    with Terminal(home) as terminal:
+        document = SYBIL.parse(path)
+        document.namespace["terminal"] = terminal
+        for example in document.examples():
+            example.evaluate()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_every_block_of_commands_is_one_that_runs(path: Path) -> None:
+    languages = FENCE.findall(path.read_text(encoding="utf-8"))[::2]
+
+    assert set(languages) <= LANGUAGES
+
+
+def test_a_block_is_taken_apart_as_a_reader_does() -> None:
+    block = "$ one \\\n    more\nsays\n$ cat <<END\n> a\n>\n> END\na\n\n$ silent\n"
+
+    assert list(steps(block)) == [
+        Step("one \\\n    more", "says"),
+        Step("cat <<END\na\n\nEND", "a\n"),
+        Step("silent", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "equal"),
+    [
+        ("a\n", "a", True),
+        ("a", "b", False),
+        ("a ... c", "a b c", True),
+        ("a ... c", "a\nc", False),
+        ("a\n...\nc", "a\nb\nb\nc", True),
+        ("a\n...\nc", "a\nb", False),
+        ("at 2026-11-24T09:00:00Z", "at 2031-01-01T00:00:00.123Z", True),
+        ("a.b", "axb", False),
+    ],
+)
+def test_what_is_printed_is_compared_with_what_is_shown(
+    expected: str, actual: str, *, equal: bool
+) -> None:
+    assert matches(expected, actual) is equal
+
+
+# --- Every name is explained ----------------------------------------------------------------------
+
+
+def test_the_exit_codes_are_the_programs() -> None:
+    documented = {int(row[0]): row[1] for row in rows(page("reference/exit-codes.md"))[: len(Exit)]}
+
+    assert documented == {int(code): code.meaning for code in Exit}
+
+
+def error_classes(base: type[errors.TenantcfgError]) -> Iterator[type[errors.TenantcfgError]]:
+    for one in base.__subclasses__():
+        yield one
+        yield from error_classes(one)
+
+
+def test_every_error_is_explained_with_its_class_and_its_exit_code() -> None:
+    documented = {tuple(row[:3]) for row in rows(page("reference/errors.md"))}
+
+    known = {(one.code, one.__name__, str(int(exit_of(one("-"))))) for one in every_error()}
+    assert known <= documented
+
+
+def every_error() -> Iterator[type[errors.TenantcfgError]]:
+    yield errors.TenantcfgError
+    yield from error_classes(errors.TenantcfgError)
+
+
+def test_every_reason_of_a_denial_is_explained() -> None:
+    documented = {row[0] for row in rows(section(page("reference/errors.md"), "Reasons of a denial"))}
+
+    assert documented == {reason.value for reason in errors.Reason}
+
+
+def test_every_setting_is_explained() -> None:
+    documented = {cell for row in rows(page("reference/settings.md")) for cell in row}
+
+    assert set(settings.VARIABLES) <= documented
+
+
+@pytest.mark.parametrize("name", cmdlets.NAMES)
+def test_every_parameter_of_a_cmdlet_is_explained(name: str) -> None:
+    documented = {row[0] for row in rows(section(page("reference/cmdlets.md"), name))}
+
+    assert documented >= {f"-{parameter}" for parameter in cmdlets.declared(name)}
+
+
+def verbs(
+    group: click.Group = app.tenantcfg, before: tuple[str, ...] = ()
+) -> Iterator[tuple[str, click.Command]]:
+    """The native verbs, those of groups with both words, each with its command."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from verbs(command, (*before, name))
+        elif name not in app.CMDLETS:
+            yield " ".join((*before, name)), command
+
+
+@pytest.mark.parametrize(("name", "command"), [pytest.param(*one, id=one[0]) for one in verbs()])
+def test_every_option_of_a_verb_is_explained(name: str, command: click.Command) -> None:
+    text = page("reference/verbs.md")
+    everywhere = {row[0] for row in rows(section(text, "Options of every verb"))}
+    documented = {row[0].split()[0] for row in rows(section(text, name))} | everywhere
+    options = [one for one in command.params if isinstance(one, click.Option)]
+
+    assert section(text, name), "the verb has no heading of its own"
+    assert documented >= {one.opts[0] for one in options}
+
+
+@pytest.mark.parametrize("form", app.FORMATS)
+def test_every_output_format_is_explained(form: str) -> None:
+    assert form in {row[0] for row in rows(page("reference/output.md"))}
+
+
+def test_every_schema_is_explained() -> None:
+    sources = "".join(one.read_text() for one in (ROOT / "tenantcfg" / "cli").glob("*.py"))
+    named = set(re.findall(r'Records\.of\([\w.]+, "(\w+)"', sources))
+    whole = set(re.findall(r'"(tenantcfg/\w+/\d+)"', sources))
+    documented = {row[0] for row in rows(page("reference/output.md"))}
+
+    assert named
+    assert documented >= {f"tenantcfg/{name}/1" for name in named} | whole
+
+
+@pytest.mark.parametrize(
+    "number",
+    [ids.MAX_ID_LENGTH, history.MAX_REASON_LENGTH, configuration.MAX_APPS],
+)
+def test_the_limits_are_the_programs(number: int) -> None:
+    assert re.search(rf"\b{number:,}\b", page("reference/limits.md"))
+
+
+# --- Every link leads somewhere -------------------------------------------------------------------
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a page's headings, as the usual hosts make them."""
+    without_blocks = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", without_blocks, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
+    for link in LINK.findall(path.read_text(encoding="utf-8")):
+        if link.startswith(("https://", "http://", "mailto:")):
+            continue
+        place, _, anchor = link.partition("#")
+        target = (path.parent / place).resolve() if place else path
+        assert target.exists(), f"{link} leads nowhere"
+        assert not anchor or anchor in anchors(target), f"{link} names no heading"
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = DOCS / "README.md"
+    linked = {(DOCS / link.partition("#")[0]).resolve() for link in LINK.findall(index.read_text())}
+
+    assert linked >= set(DOCS.rglob("*.md")) - {index}
