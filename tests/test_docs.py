@@ -1,6 +1,5 @@
 """
-The pages: every command block runs and prints what it shows, every name is explained, every link
-leads somewhere.
+The pages: commands run and print what is shown, names are explained, links lead somewhere.
 """
 
 from __future__ import annotations
@@ -26,7 +25,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
+    *sorted(DOCS.rglob("*.md")),
+]
 NEEDS_POSTGRESQL = "$POSTGRESQL"
 READER = "dana"
 
@@ -52,14 +56,15 @@ def section(text: str, heading: str) -> str:
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of the rows of all tables, the headings left out, without code marks."""
-    tables = re.findall(r"^\|(.*)\|$", text, re.MULTILINE)
-    cells = [[cell.strip().replace("`", "") for cell in re.split(r"(?<!\\)\|", row)] for row in tables]
-    rules = [number for number, row in enumerate(cells) if set("".join(row)) <= set("-: ")]
-    return [row for number, row in enumerate(cells) if not {number, number + 1} & set(rules)]
+    """The cells of all rows of all tables, headings left out, without code marks and links."""
+    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|`", r"\1", text)
+    tables = re.findall(r"^\|(.*)\|$", plain, re.MULTILINE)
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)] for row in tables]
+    rules = {number for number, row in enumerate(cells) if set("".join(row)) <= set("-: ")}
+    return [row for number, row in enumerate(cells) if not {number, number + 1} & rules]
 
 
-# --- The blocks run --------------------------------------------------------------------------------
+# --- The blocks run -------------------------------------------------------------------------------
 
 
 def evaluate(example: Example) -> str:
@@ -68,7 +73,9 @@ def evaluate(example: Example) -> str:
     for step in steps(example.parsed):
         shown = as_of_the_reader(terminal.run(step))
         if not matches(step.output, shown):
-            return f"$ {step.command}\n--- the page shows\n{step.output}\n--- it printed\n{shown}\n---"
+            return (
+                f"$ {step.command}\n--- the page shows\n{step.output}\n--- it printed\n{shown}\n---"
+            )
     return ""
 
 
@@ -82,11 +89,12 @@ def as_of_the_reader(shown: str) -> str:
 SYBIL = Sybil(parsers=[CodeBlockParser("console", evaluate), PythonCodeBlockParser()])
 
 
-def with_blocks() -> Iterator[Path]:
-    return (one for one in PAGES if re.search(r"^```(?:console|python)$", one.read_text(), re.MULTILINE))
+WITH_COMMANDS = [
+    one for one in PAGES if re.search(r"^```(?:console|python)$", one.read_text(), re.MULTILINE)
+]
 
 
-@pytest.mark.parametrize("path", with_blocks(), ids=name_of)
+@pytest.mark.parametrize("path", WITH_COMMANDS, ids=name_of)
 def test_the_commands_of_a_page_print_what_it_shows(
     path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
@@ -166,7 +174,9 @@ def every_error() -> Iterator[type[errors.TenantcfgError]]:
 
 
 def test_every_reason_of_a_denial_is_explained() -> None:
-    documented = {row[0] for row in rows(section(page("reference/errors.md"), "Reasons of a denial"))}
+    documented = {
+        row[0] for row in rows(section(page("reference/errors.md"), "Reasons of a denial"))
+    }
 
     assert documented == {reason.value for reason in errors.Reason}
 
@@ -179,7 +189,7 @@ def test_every_setting_is_explained() -> None:
 
 @pytest.mark.parametrize("name", cmdlets.NAMES)
 def test_every_parameter_of_a_cmdlet_is_explained(name: str) -> None:
-    documented = {row[0] for row in rows(section(page("reference/cmdlets.md"), name))}
+    documented = {row[0].split()[0] for row in rows(section(page("reference/cmdlets.md"), name))}
 
     assert documented >= {f"-{parameter}" for parameter in cmdlets.declared(name)}
 
@@ -198,15 +208,29 @@ def verbs(
             yield " ".join((*before, name)), command
 
 
-@pytest.mark.parametrize(("name", "command"), [pytest.param(*one, id=one[0]) for one in verbs()])
-def test_every_option_of_a_verb_is_explained(name: str, command: click.Command) -> None:
+def test_every_verb_and_option_is_explained_and_no_other() -> None:
     text = page("reference/verbs.md")
-    everywhere = {row[0] for row in rows(section(text, "Options of every verb"))}
-    documented = {row[0].split()[0] for row in rows(section(text, name))} | everywhere
-    options = [one for one in command.params if isinstance(one, click.Option)]
+    everywhere = {
+        word for row in rows(section(text, "Options of every verb")) for word in spelled(row)
+    }
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    documented = {
+        name: {word for row in rows(section(text, name)) for word in spelled(row)}
+        for name in headings[1:]
+    }
 
-    assert section(text, name), "the verb has no heading of its own"
-    assert documented >= {one.opts[0] for one in options}
+    assert documented == {name: options_of(verb) - everywhere for name, verb in verbs()}
+
+
+def spelled(row: list[str]) -> list[str]:
+    """The option that a row is about, in each of its spellings."""
+    return re.findall(r"-[-\w]+", row[0])
+
+
+def options_of(command: click.Command) -> set[str]:
+    return {
+        spelling for one in command.params if isinstance(one, click.Option) for spelling in one.opts
+    }
 
 
 @pytest.mark.parametrize("form", app.FORMATS)
