@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tenantcfg.powershell import tokens
 from tenantcfg.powershell.scanner import COMMAND, EXPRESSION
-from tenantcfg.powershell.tree import Extent
+from tenantcfg.powershell.tree import Constant, Extent, Hashtable, StringConstant
 from tenantcfg.powershell.typenames import attribute, attributes
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tenantcfg.powershell.syntax import Parser
     from tenantcfg.powershell.tokens import Token
-    from tenantcfg.powershell.tree import Expression, Pipeline, Unsupported
+    from tenantcfg.powershell.tree import Pipeline, Unsupported
 
 __all__ = [
     "keyword_statement",
@@ -35,6 +35,11 @@ _NOT_A_NAME = frozenset(
     {"|", "(", "{", "@(", "@{", "}", ")", ";", "&&", "||", "&"}
     | {tokens.END, tokens.REDIRECTION, tokens.REDIRECT_IN, tokens.VARIABLE, tokens.SPLAT}
     | {tokens.EXPANDABLE, tokens.LITERAL}
+)
+
+
+_CONFIGURATION_NAME = frozenset(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-"
 )
 
 
@@ -263,14 +268,28 @@ def using_statement(parser: Parser, token: Token) -> Pipeline:
         parser.incomplete(token.end, token.end, "MissingUsingStatementDirective")
         return parser.wrapped(parser.broken(token.start, token.end))
     name = parser.next()
-    if name.kind in (tokens.END, tokens.NEWLINE, ";"):
-        parser.unget(name)
+    if name.kind in (tokens.END, tokens.NEWLINE, ",", ";"):
+        if name.kind == tokens.END:
+            parser.unget(name)
         parser.incomplete(kind.end, kind.end, "MissingUsingItemName")
         return parser.wrapped(parser.broken(token.start, kind.end))
+    kept = len(parser.unsupported)
     found = parser.argument(name)
-    end = kind.end if found is None else found.extent.end
-    node = parser.refuse("a using statement", "leave it out", token.start, end)
-    return parser.wrapped(node)
+    if isinstance(found, StringConstant) or (
+        isinstance(found, Hashtable) and kind.kind == "module"
+    ):
+        node = parser.refuse("a using statement", "leave it out", token.start, found.extent.end)
+        return parser.wrapped(node)
+    # PowerShell keeps nothing of it.
+    del parser.unsupported[kept:]
+    start, end = name.start, name.end
+    if found is None:
+        parser.error(start, end, "InvalidValueForUsingItemName", parser.text_of(name))
+        parser.sync(";", tokens.NEWLINE, consume=True)
+    else:
+        start, end = found.extent.start, found.extent.end
+        parser.error(start, end, "InvalidValueForUsingItemName", parser.text[start:end])
+    return parser.wrapped(parser.broken(token.start, end))
 
 
 # -- one rule for each keyword --------------------------------------------------------
@@ -863,14 +882,58 @@ def _label(parser: Parser, token: Token) -> Pipeline | None:
 
 
 def _definition(parser: Parser, token: Token) -> Pipeline:
-    """``class``, ``enum`` or ``configuration``: refused from its name on."""
+    """``class`` or ``enum``: refused from its name on."""
     parser.skip_newlines()
-    if parser.simple_name() is None:
+    name = parser.simple_name()
+    if name is None:
         word = parser.text_of(token)
         parser.incomplete(token.end, token.end, "MissingNameAfterKeyword", word)
         return _broken(parser, token.start, token.end)
+    parser.skip_newlines()
+    end = name.extent.end
+    opening = parser.peek()
+    if opening.kind != "{" and not parser.text.startswith(":", opening.start):
+        parser.incomplete(end, end, "MissingTypeBody", token.kind)
+        return _broken(parser, token.start, end)
     block = _block(parser)
-    return _refused(parser, token, token.end if block is None else block.end)
+    return _refused(parser, token, end if block is None else block.end)
+
+
+def _configuration(parser: Parser, token: Token) -> None:
+    """
+    A ``configuration``, which is an error of its own wherever DSC is not installed.
+
+    PowerShell reads the name, reports that and forgets the token behind the name.
+    """
+    parser.skip_newlines()
+    name = parser.peek()
+    kept = len(parser.unsupported)
+    if name.kind == "{":
+        parser.error(token.end, token.end, "MissingConfigurationName")
+        script_block(parser, parser.next())
+        del parser.unsupported[kept:]
+        return
+    if name.kind in (tokens.END, ","):
+        parser.incomplete(name.end, name.end, "MissingConfigurationName")
+        return
+    found = parser.argument(parser.next())
+    if found is None:
+        text = parser.text_of(name)
+        parser.error(name.end, name.end, "ParameterRequiresArgument", text)
+        parser.incomplete(name.start, name.end, "MissingConfigurationName")
+    elif isinstance(found, (StringConstant, Constant)) and not _names_configuration(found):
+        extent = found.extent
+        value = found.value if isinstance(found, StringConstant) else ""
+        parser.error(extent.start, extent.end, "InvalidConfigurationName", value)
+    del parser.unsupported[kept:]
+    parser.skip_newlines()
+    parser.error(name.start, name.end, "ParserError")
+    parser.resync(parser.scanner.restore_point())
+
+
+def _names_configuration(name: StringConstant | Constant) -> bool:
+    text = name.value if isinstance(name, StringConstant) else ""
+    return text[:1].isalpha() and text.isascii() and set(text) <= _CONFIGURATION_NAME
 
 
 def _late_using(parser: Parser, token: Token) -> Pipeline:
@@ -905,7 +968,7 @@ _RULES: dict[str, Callable[[Parser, Token], Pipeline | None]] = {
     "var": _reserved,
     "class": _definition,
     "enum": _definition,
-    "configuration": _definition,
+    "configuration": _configuration,
     "using": _late_using,
     tokens.LABEL: _label,
 }

@@ -43,6 +43,11 @@ MESSAGES = {
     "InvalidBracedVariableReference": (
         "Variable reference is not valid. The variable name is missing."
     ),
+    "InvalidConfigurationName": (
+        "The configuration name '{0}' is not valid. Standard names may only contain letters"
+        " (a-z, A-Z), numbers (0-9), period (.), hyphen (-) and underscore (_). The name may not"
+        " be null or empty, and should start with a letter."
+    ),
     "InvalidForeachFlag": "The parameter {0} is not valid for the foreach statement.",
     "InvalidFunctionParameter": (
         "Parameter declarations are a comma-separated list of variable names with optional"
@@ -60,6 +65,7 @@ MESSAGES = {
     "InvalidUnicodeEscapeSequenceValue": (
         "The Unicode escape sequence value is out of range. The maximum value is 0x10FFFF."
     ),
+    "InvalidValueForUsingItemName": "'{0}' is not a valid value for using name.",
     "InvalidVariableReference": (
         "Variable reference is not valid. '$' was not followed by a valid variable name"
         " character. Consider using ${} to delimit the name."
@@ -75,8 +81,10 @@ MESSAGES = {
     ),
     "MissingCatchHandlerBlock": "The Catch block is missing its statement block.",
     "MissingCatchOrFinally": "The Try statement is missing its Catch or Finally block.",
-    "MissingColonInTernaryExpression": (
-        "Missing ':' after the expression that is evaluated when the condition is true."
+    "MissingColonInTernaryExpression": "Missing ':' in the ternary expression.",
+    "MissingConfigurationName": (
+        "The name for the configuration is missing. Provide the missing name as a simple name,"
+        " string, or string-valued expression."
     ),
     "MissingCurlyBraceInSwitchStatement": "Missing '{' in switch statement.",
     "MissingEndCurlyBrace": "Missing closing '}' in statement block or type definition.",
@@ -127,14 +135,17 @@ MESSAGES = {
         "The terminator '#>' is missing from the multiline comment."
     ),
     "MissingThrottleLimit": "Missing throttle limit.",
-    "MissingTrapStatement": "The 'trap' statement was incomplete. A trap statement requires a body.",
+    "MissingTrapStatement": (
+        "The 'trap' statement was incomplete. A trap statement requires a body."
+    ),
     "MissingTryStatementBlock": "The Try statement is missing its statement block.",
+    "MissingTypeBody": "Missing '{0}' body in '{0}' declaration.",
     "MissingTypeLiteralToken": "Missing type literal.",
     "MissingTypename": "Missing type name after '['.",
     "MissingUnicodeEscapeSequenceTerminator": (
         "The Unicode escape sequence is missing the closing '}'."
     ),
-    "MissingUsingItemName": "Missing using item name.",
+    "MissingUsingItemName": "Missing using name",
     "MissingUsingStatementDirective": "Missing using directive",
     "MissingValueForSupportedCommandInDataSectionStatement": (
         "The SupportedCommand parameter of the Data section is missing a value. Supply a cmdlet"
@@ -145,6 +156,11 @@ MESSAGES = {
     "MultipleSwitchDefaultClauses": "A switch statement can have only one default clause.",
     "OpenBraceNeedsToBeBackTickedInVariableName": "Use `{ instead of { in variable names.",
     "ParameterRequiresArgument": "Parameter {0} requires an argument.",
+    # What a configuration comes to where DSC is not installed, without the stack trace.
+    "ParserError": (
+        "System.IO.DirectoryNotFoundException: Unable to find DSC schema store at"
+        " /etc/opt/omi/conf/dsc/configuration. Please ensure PS DSC for Linux is installed."
+    ),
     "PipelineValueRequired": (
         "A switch statement must have one of the following:  '-file file_name' or"
         " '( expression )'."

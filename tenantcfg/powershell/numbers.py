@@ -156,7 +156,8 @@ def _hexadecimal(digits: str, suffix: str) -> tuple[int, str] | None:
 
 def _binary(digits: str, suffix: str) -> tuple[int, str] | None:
     if not digits:
-        return None
+        # A sign, 0b and no digit: nothing, or zero where no bit could be a sign.
+        return (0, suffix) if suffix.startswith("u") else None
     value = int(digits, 2)
     signed = len(digits) in _SIGNED_BINARY or len(digits) >= _BIG_BINARY
     if digits[0] == "1" and signed and not suffix.startswith("u"):

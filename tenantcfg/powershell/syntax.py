@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from tenantcfg.powershell import tokens
-from tenantcfg.powershell.engine_commands import ENGINE_COMMANDS
+from tenantcfg.powershell.engine_commands import is_engine_command
 from tenantcfg.powershell.messages import MESSAGES
 from tenantcfg.powershell.numbers import Number, invariant_text
 from tenantcfg.powershell.scanner import COMMAND, EXPRESSION, Scanner
@@ -284,10 +284,9 @@ class Parser:
             self.ungot = None
             self.scanner.skip_newlines(semicolons=True)
 
-    def sync(self, closing: str, *others: str, consume: bool) -> None:
-        """After an error: skip to *closing* at this level, or to one of *others*."""
-        depths = {")": 0, "}": 0, "]": 0}
-        depths[closing] = 1
+    def sync(self, *kinds: str, consume: bool) -> None:
+        """After an error: skip to one of *kinds* at this level of brackets."""
+        depths = {bracket: int(bracket in kinds) for bracket in ")}]"}
         openings = {"(": ")", "{": "}", "[": "]"}
         while True:
             token = self.next()
@@ -296,14 +295,14 @@ class Parser:
                 depths[openings[kind]] += 1
             elif kind in depths:
                 depths[kind] -= 1
-                if depths[kind] == 0 and (kind == closing or kind in others):
+                if depths[kind] == 0 and kind in kinds:
                     if not consume:
                         self.unget(token)
                     return
             elif kind == tokens.END:
                 self.unget(token)
                 return
-            if (kind == closing or kind in others) and not any(depths.values()):
+            if kind in kinds and not any(depths.values()):
                 return
 
     def text_of(self, token: Token) -> str:
@@ -974,7 +973,7 @@ class _CommandReader:
         extent = Extent(first.start, self._end)
         if isinstance(name, CommandParameter):  # pragma: no cover  only behind an operator
             return parser.broken(extent.start, extent.end)
-        if isinstance(name, StringConstant) and name.value.lower() in ENGINE_COMMANDS:
+        if isinstance(name, StringConstant) and is_engine_command(name.value):
             parser.refuse(
                 f"a command of PowerShell ({name.value})",
                 "only this program's own commands are known here",
