@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from tenantcfg.cli.app import Run, Verbs, say, verb_options
 from tenantcfg.cli.changing import confirm
 from tenantcfg.cli.exits import Exit
 from tenantcfg.cli.output import printable
+from tenantcfg.errors import StoreMissing
+from tenantcfg.store.address import Address
 
 __all__ = ["db"]
 
@@ -19,3 +19,144 @@ __all__ = ["db"]
 @click.group(cls=Verbs)
 def db() -> None:
     """The store: make or upgrade it, look at its version, back it up, restore, copy it."""
+
+
+@db.command("upgrade", examples=("tenantcfg db upgrade",))
+@click.option("--what-if", is_flag=True, help="Say what would be done, and do nothing.")
+@verb_options()
+@click.pass_obj
+def upgrade(run: Run, *, what_if: bool) -> Exit:
+    """Make the store, or bring its schema to this program's version; copies a file first."""
+    from tenantcfg.store import admin, version  # noqa: PLC0415
+
+    where = _shown(run)
+    if what_if:
+        print(f"What if: {_would(run.settings.database_url, version.SCHEMA_VERSION)}: {where}")
+        return Exit.DONE
+    done = admin.upgrade(run.settings.database_url)
+    if done.kept:
+        say(f"the store as it was is kept in {done.kept}")
+    if done.before is None:
+        say(f"made the store {where}, version {done.after}")
+    elif done.before == done.after:
+        say(f"unchanged: the store {where} has version {done.after}")
+    else:
+        say(f"upgraded the store {where} from version {done.before} to {done.after}")
+    return Exit.DONE
+
+
+@db.command("current", examples=("tenantcfg db current",))
+@verb_options()
+@click.pass_obj
+def current(run: Run) -> Exit:
+    """Print the store's version, be it older or newer than this program's."""
+    from tenantcfg.store import admin  # noqa: PLC0415
+
+    print(admin.current(run.settings.database_url))
+    return Exit.DONE
+
+
+@db.command("check", examples=("tenantcfg db check",))
+@verb_options()
+@click.pass_obj
+def check(run: Run) -> Exit:
+    """Compare the store's tables with what this program expects; differences are exit 8."""
+    from tenantcfg.store import admin  # noqa: PLC0415
+
+    differences = admin.check_schema(run.settings.database_url)
+    for line in differences:
+        print(printable(line))
+    say(f"{len(differences) or 'no'} differences in {_shown(run)}")
+    return Exit.DIFFERENCES if differences else Exit.DONE
+
+
+@db.command("backup", examples=("tenantcfg db backup tenantcfg-2026-11-24.db",))
+@click.argument("file", type=click.Path())
+@click.option("--what-if", is_flag=True, help="Say what would be done, and do nothing.")
+@verb_options()
+@click.pass_obj
+def backup(run: Run, file: str, *, what_if: bool) -> Exit:
+    """Write the store, as it is now, to a new file, which is a store itself."""
+    from tenantcfg.store import admin  # noqa: PLC0415
+
+    if what_if:
+        with run.open_store() as store:
+            print(f"What if: write {printable(store.url)} at {store.head()} to {printable(file)}")
+        return Exit.DONE
+    head = admin.backup(run.settings.database_url, file)
+    say(f"wrote {_shown(run)} at {head} to {file}")
+    return Exit.DONE
+
+
+@db.command(
+    "restore",
+    examples=(
+        "tenantcfg db restore tenantcfg-2026-11-24.db",
+        "tenantcfg db restore tenantcfg-2026-11-24.db --overwrite --yes",
+    ),
+)
+@click.argument("file", type=click.Path())
+@click.option("--overwrite", is_flag=True, help="Also where the store holds something: it is lost.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--what-if", is_flag=True, help="Say what would be done, and do nothing.")
+@verb_options()
+@click.pass_obj
+def restore(run: Run, file: str, *, overwrite: bool, yes: bool, what_if: bool) -> Exit:
+    """Make the store what a backup holds, under a new store id."""
+    from tenantcfg.store import admin  # noqa: PLC0415
+
+    if what_if:
+        print(f"What if: restore {printable(file)} to {_shown(run)}{_lost(run)}")
+        return Exit.DONE
+    if overwrite:
+        confirm(f"Overwrite {_shown(run)}{_lost(run)}?", yes=yes)
+    head = admin.restore(file, run.settings.database_url, overwrite=overwrite)
+    say(f"restored {file} to {_shown(run)}, at {head}")
+    return Exit.DONE
+
+
+@db.command(
+    "copy",
+    examples=(
+        "tenantcfg db copy sqlite:////srv/tenantcfg.db postgresql://tenantcfg@db.example/tenantcfg",
+    ),
+)
+@click.argument("from_url", metavar="FROM")
+@click.argument("to_url", metavar="TO")
+@click.option("--what-if", is_flag=True, help="Say what would be done, and do nothing.")
+@click.pass_obj
+def copy(run: Run, from_url: str, to_url: str, *, what_if: bool) -> Exit:
+    """Copy a whole store to an empty or new one; revisions and hashes are kept."""
+    from tenantcfg.store import Store, admin  # noqa: PLC0415
+
+    del run
+    source, target = Address.parse(from_url).shown, Address.parse(to_url).shown
+    if what_if:
+        with Store.open(from_url) as store:
+            print(f"What if: copy {printable(source)} at {store.head()} to {printable(target)}")
+        return Exit.DONE
+    head = admin.copy(from_url, to_url)
+    say(f"copied {source} to {target}, at {head}")
+    return Exit.DONE
+
+
+def _shown(run: Run) -> str:
+    return printable(Address.parse(run.settings.database_url).shown)
+
+
+def _would(url: str, wanted: str) -> str:
+    from tenantcfg.store import admin  # noqa: PLC0415
+
+    try:
+        found = admin.current(url)
+    except StoreMissing:
+        return f"make the store, version {wanted}"
+    return "nothing to do" if found == wanted else f"upgrade from version {found} to {wanted}"
+
+
+def _lost(run: Run) -> str:
+    try:
+        with run.open_store() as store:
+            return f", which holds {len(store.tenants())} tenants at revision {store.head().revision}"
+    except StoreMissing:
+        return ", which is not there yet"

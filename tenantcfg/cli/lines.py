@@ -9,43 +9,46 @@ do not matter (``-ErrorAction Continue`` or ``SilentlyContinue``).
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tenantcfg.cli.app import FORMATS, Run, json_error, say
+from tenantcfg.cli.app import FORMATS, json_error, say
 from tenantcfg.cli.changing import context_of, receipt_row
 from tenantcfg.cli.exits import Exit, exit_of
-from tenantcfg.cli.terminal import Terminal
+from tenantcfg.cli.results import Results
 from tenantcfg.cli.topics import cmdlet_help
-from tenantcfg.cmdlets import cmdlets, shown_tenant, summary
-from tenantcfg.errors import InvalidInput, TenantcfgError
-from tenantcfg.powershell import Session, parse
+from tenantcfg.cmdlets import cmdlets, summary
+from tenantcfg.errors import InvalidInput, Refused, TenantcfgError
+from tenantcfg.powershell import (
+    Category,
+    ConsoleHost,
+    ErrorRecord,
+    PromptCanceled,
+    PromptUnavailable,
+    Session,
+    parse,
+)
 from tenantcfg.powershell.argv import ArgvRefusal, parse_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from tenantcfg.cmdlets import Context
+    from tenantcfg.cli.app import Run
     from tenantcfg.history import Change
-    from tenantcfg.powershell import ErrorRecord, Outcome, Parsed, Script, Unsupported
+    from tenantcfg.powershell import Outcome, Parsed
     from tenantcfg.store import Tenant
 
 __all__ = ["run_text", "run_words"]
 
-_OURS = {
-    "--store": "store_url",
-    "--tenant": "tenant",
-    "-o": "output",
-    "--output": "output",
-}
+_OURS = {"--store": "store_url", "--tenant": "tenant", "-o": "output", "--output": "output"}
+_HELP = {"-h", "--help"}
+_WIDTH = 120
+"""Of a line of output and of a message where there is no terminal, as PowerShell has it."""
 
 
 def run_words(run: Run, words: Sequence[str]) -> Exit:
     """Run what a shell left of one line: a cmdlet's name and the words behind it."""
-    kept, asked_for_help = _take_ours(run, words)
-    if asked_for_help:
-        kept = [kept[0], "-?"]
+    kept = _without_ours(run, words)
     try:
         parsed = parse_words(kept)
     except ArgvRefusal as why:
@@ -55,21 +58,186 @@ def run_words(run: Run, words: Sequence[str]) -> Exit:
 
 def run_text(run: Run, door: str, words: Sequence[str]) -> Exit:
     """Run a text: the words of ``-Command``, the file of ``-File``, or standard input."""
-    if door == "command" and list(words) != ["-"]:
-        if not words:
-            raise InvalidInput("-Command has no text", hint="tenantcfg -Command 'Get-CsTenant'")
-        kept, _ = _take_ours(run, words)
-        return _Text(run, alone=True).run(parse(" ".join(kept)))
-    kept, _ = _take_ours(run, words)
+    kept = _without_ours(run, words)
+    if door == "command" and not kept:
+        raise InvalidInput("-Command has no text", hint="tenantcfg -Command 'Get-CsTenant'")
+    if door == "command" and kept != ["-"]:
+        return _Text(run, alone=False).run(parse(" ".join(kept)))
     if door == "file":
-        return _Text(run, alone=False).run(parse(_read_file(kept)))
+        return _Text(run, alone=False).run(parse(_file(kept)))
+    if door == "stdin" and kept:
+        raise InvalidInput("a word behind -", subject=f"'{kept[0]}'", hint="the text is read alone")
     return _Text(run, alone=False).run(parse(_decoded(sys.stdin.buffer.read(), "standard input")))
 
 
-@dataclass(slots=True)
 class _Text:
     """One text on its way through the engine."""
 
-    run_: Run
-    alone: bool
-    changed: bool = field(default=False, init=False)
+    def __init__(self, run: Run, *, alone: bool) -> None:
+        self._told = run
+        self._context = context_of(run)
+        self._context.alone = alone
+        self._context.on_change = self._on_change
+        self._results = Results(self._context, run.output)
+        self._what_if = False
+        self._changed = False
+        self._source = ""
+        self._session = Session(cmdlets(self._context), self._host())
+
+    def run(self, parsed: Parsed) -> Exit:
+        """Judge the text, run it, print what came out; the exit code."""
+        self._source = parsed.script.text
+        if parsed.unsupported or parsed.errors:
+            return self._refused(parsed)
+        problems = self._session.judge(parsed.script)
+        for record in problems:
+            self._show(record)
+        if problems:
+            return _exit_of(problems[0])
+        try:
+            code = self._statements(parsed)
+        finally:
+            self._results.finish()
+        return code
+
+    def _statements(self, parsed: Parsed) -> Exit:
+        code = Exit.DONE
+        for statement in parsed.script.statements:
+            outcome = self._statement(statement)
+            for name in outcome.help_for:
+                print(cmdlet_help(name), end="")
+            self._results.statement_ended()
+            failed = outcome.first_error
+            if failed is None:
+                continue
+            if code is Exit.DONE:
+                code = _exit_of(failed)
+            if outcome.terminating is not None or not outcome.goes_on or _lost(failed):
+                return Exit.PARTLY if self._changed else code
+        return code
+
+    def _statement(self, statement: Any) -> Outcome:  # noqa: ANN401 - a node of the tree
+        try:
+            outcome = self._session.run_statement(statement)
+        except PromptUnavailable as why:
+            hint = "add -Force or '-Confirm:$false' where nobody can answer"
+            raise Refused(str(why), why="nothing was changed", hint=hint) from why
+        except PromptCanceled as why:
+            raise KeyboardInterrupt from why
+        if outcome.terminating is not None:
+            self._show(outcome.terminating)
+        return outcome
+
+    def _host(self) -> ConsoleHost:
+        answers = sys.stdin if sys.stdin.isatty() and sys.stderr.isatty() else None
+        return ConsoleHost(
+            sys.stderr, answers, on_object=self._results.take, on_error=self._show
+        )
+
+    def _on_change(self, change: Change, tenant: Tenant) -> None:
+        if change.stored:
+            self._changed = True
+        if self._told.output is not None:
+            self._results.take_receipt(receipt_row(change, tenant.name, what_if=not change.stored))
+        elif change.stored or not change.effective:
+            for line in summary(change, tenant=tenant.name or tenant.id.value):
+                say(line)
+
+    def _refused(self, parsed: Parsed) -> Exit:
+        """Refuse a text that does not parse, or is more than data; the first place decides."""
+        if parsed.errors and not parsed.unsupported:
+            first = parsed.errors[0]
+            record = ErrorRecord(
+                first.id,
+                Category.PARSER_ERROR,
+                first.message,
+                "System.Management.Automation.ParseException",
+                extent=first.extent,
+            )
+            self._show(record)
+            return Exit.USAGE
+        found = parsed.unsupported[0]
+        line, column = _place(self._source, found.extent.start)
+        raise InvalidInput(
+            f"{found.construct} is not evaluated here",
+            subject=f"line {line}, column {column}",
+            why="a line is data, not a program",
+            hint=found.advice,
+        )
+
+    def _show(self, record: ErrorRecord) -> None:
+        why = record.cause
+        if isinstance(why, TenantcfgError) and self._told.output in {"json", "jsonl"}:
+            print(json_error(why, exit_of(why)), file=sys.stderr)
+            return
+        for line in record.render(self._source, _width()).rstrip("\n").splitlines():
+            say(line)
+
+
+def _exit_of(record: ErrorRecord) -> Exit:
+    return exit_of(record.cause) if record.cause is not None else Exit.USAGE
+
+
+def _lost(record: ErrorRecord) -> bool:
+    """Whether what failed was a Connect: the lines behind it would mean another tenant."""
+    return record.command == "Connect-MicrosoftTeams"
+
+
+def _without_ours(run: Run, words: Sequence[str]) -> list[str]:
+    """The words without our own options, which are ours wherever they stand."""
+    kept: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, given, value = word.partition("=")
+        if word in _HELP:
+            kept.append("-?")
+        elif name in _OURS and (word == name or name.startswith("--")):
+            _take(run, name, value if given else next(rest, None))
+        else:
+            kept.append(word)
+    return kept
+
+
+def _take(run: Run, name: str, value: str | None) -> None:
+    if not value:
+        raise InvalidInput("an option has no value", subject=name)
+    if _OURS[name] == "output" and value not in FORMATS:
+        raise InvalidInput(
+            "no such format", subject=f"'{value}'", hint=f"one of {', '.join(FORMATS)}"
+        )
+    setattr(run, _OURS[name], value)
+
+
+def _file(words: Sequence[str]) -> str:
+    if len(words) != 1:
+        raise InvalidInput(
+            "-File takes one path and nothing behind it",
+            subject=f"'{' '.join(words)}'",
+            why="a text takes no arguments",
+            hint="tenantcfg -File grants.ps1",
+        )
+    path = Path(words[0])
+    try:
+        return _decoded(path.read_bytes(), f"'{path}'")
+    except OSError as why:
+        raise InvalidInput("cannot read the text", subject=f"'{path}'", why=why.strerror or "") from why
+
+
+def _decoded(content: bytes, where: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as why:
+        line = content[: why.start].count(b"\n") + 1
+        hint = "in Windows PowerShell: Out-File -Encoding utf8"
+        raise InvalidInput("not UTF-8", subject=f"{where}, line {line}", hint=hint) from why
+
+
+def _place(text: str, at: int) -> tuple[int, int]:
+    before = text[:at].replace("\r\n", "\n").replace("\r", "\n")
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _width() -> int:
+    import shutil  # noqa: PLC0415
+
+    return shutil.get_terminal_size((_WIDTH, 24)).columns if sys.stderr.isatty() else _WIDTH

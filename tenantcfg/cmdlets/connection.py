@@ -147,7 +147,8 @@ def get_tenant(context: Context, call: Invocation) -> None:
         call.verbose("-DomainController has no effect here.")
     named = call.bound.get("Identity")
     found = (context.store.find_tenant(named),) if named else context.store.tenants()
-    for tenant in found[: call.bound.get("ResultSize")]:
+    most = call.bound.get("ResultSize")
+    for tenant in found[: None if most is None else int(most.value)]:
         call.write(TenantObject(tenant))
 
 

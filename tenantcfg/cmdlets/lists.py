@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tenantcfg.configuration import ListModifier
 from tenantcfg.errors import InvalidInput
 from tenantcfg.ids import AppId
-from tenantcfg.powershell import PSListModifier
+from tenantcfg.powershell import Number, PSListModifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -126,5 +126,5 @@ def _unusable(item: object) -> InvalidInput:
         "an app id is no string",
         subject=f"'{item}'",
         why="a number, a boolean, a list or a script block was given",
-        hint=f'''put it in quotes: "{item}"''' if isinstance(item, int) else f"write {_QUOTED}",
+        hint=f'''put it in quotes: "{item}"''' if isinstance(item, Number | bool) else f"write {_QUOTED}",
     )
