@@ -8,7 +8,7 @@ statements that begin with a keyword are in `keywords`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tenantcfg.powershell import tokens
 from tenantcfg.powershell.keywords import (
@@ -114,9 +114,7 @@ def _background(parser: Parser, start: int, end: int) -> Pipeline:
         parser.skip()
         parser.error(following.start, following.end, "BackgroundOperatorInPipelineChain")
         return parser.wrapped(parser.broken(start, following.end))
-    node = parser.refuse(
-        "a background operator (&)", "leave it out", operator.start, operator.end
-    )
+    node = parser.refuse("a background operator (&)", "leave it out", operator.start, operator.end)
     return parser.wrapped(type(node)(node.construct, node.advice, Extent(start, end)))
 
 
@@ -139,7 +137,7 @@ def redirection(parser: Parser, token: Token, streams: set[str]) -> tuple[int, b
         end = _file_name(parser, token)
         parser.error(token.start, token.end, "RedirectionNotSupported", parser.text_of(token))
         return end, False
-    stream, target = token.value  # type: ignore[misc]
+    stream, target = cast("tuple[str, str | None]", token.value)
     end = token.end
     if target is None:
         end = _file_name(parser, token)
@@ -199,9 +197,7 @@ def ternary(parser: Parser, condition: Expression) -> Expression:
     other = _branch(parser, colon)
     parser.leave()
     end = colon.end if other is None else other.extent.end
-    return parser.refuse(
-        "an operator (?:)", "write its result", condition.extent.start, end
-    )
+    return parser.refuse("an operator (?:)", "write its result", condition.extent.start, end)
 
 
 def _branch(parser: Parser, sign: Token) -> Expression | None:

@@ -76,9 +76,7 @@ def statement_with_attributes(parser: Parser, token: Token) -> Pipeline | None:
         for item in found:
             if not item.called:
                 extent = item.extent
-                parser.error(
-                    extent.start, extent.end, "TypeNotAllowedBeforeStatement", item.name
-                )
+                parser.error(extent.start, extent.end, "TypeNotAllowedBeforeStatement", item.name)
                 break
         if following.kind in _RULES:
             return keyword_statement(parser, following)
@@ -209,9 +207,7 @@ def _closed(parser: Parser, opening: Token) -> int:
     if closing.kind == "}":
         return closing.end
     parser.unget(closing)
-    parser.incomplete(
-        opening.start, opening.end, "MissingEndCurlyBrace", detected=closing.end
-    )
+    parser.incomplete(opening.start, opening.end, "MissingEndCurlyBrace", detected=closing.end)
     return opening.end if inner is None else inner[1]
 
 
@@ -254,9 +250,7 @@ def named_blocks(parser: Parser, opening: Token | None) -> int | None:
     if closing.kind == "}":
         return closing.end
     parser.unget(closing)
-    parser.incomplete(
-        opening.start, opening.end, "MissingEndCurlyBrace", detected=closing.end
-    )
+    parser.incomplete(opening.start, opening.end, "MissingEndCurlyBrace", detected=closing.end)
     return end
 
 
@@ -335,9 +329,7 @@ def _if_clause(parser: Parser, token: Token, keyword: Token) -> int | tuple[int,
     opening = parser.next()
     if opening.kind != "(":
         parser.unget(opening)
-        parser.incomplete(
-            keyword.end, keyword.end, "MissingOpenParenthesisInIfStatement", word
-        )
+        parser.incomplete(keyword.end, keyword.end, "MissingOpenParenthesisInIfStatement", word)
         return token.start, keyword.end
     parser.skip_newlines()
     condition = parser.chain()
@@ -392,9 +384,7 @@ class _Switch:
             parser.unget(opening)
             if not self._incomplete:
                 self._wrong = True
-                parser.incomplete(
-                    self._end, self._end, "MissingCurlyBraceInSwitchStatement"
-                )
+                parser.incomplete(self._end, self._end, "MissingCurlyBraceInSwitchStatement")
         if self._wrong:
             return _broken(parser, self._token.start, self._end)
         return _refused(parser, self._token, self._end)
@@ -508,9 +498,7 @@ def _foreach(parser: Parser, token: Token) -> Pipeline:
     opening = parser.next()
     if opening.kind != "(":
         parser.unget(opening)
-        parser.incomplete(
-            token.end, token.end, "MissingOpenParenthesisAfterKeyword", token.kind
-        )
+        parser.incomplete(token.end, token.end, "MissingOpenParenthesisAfterKeyword", token.kind)
         return _broken(parser, token.start, token.end)
     parser.skip_newlines()
     variable = parser.next()
@@ -573,9 +561,7 @@ def _for(parser: Parser, token: Token) -> Pipeline:
     opening = parser.next()
     if opening.kind != "(":
         parser.unget(opening)
-        parser.incomplete(
-            token.end, token.end, "MissingOpenParenthesisAfterKeyword", token.kind
-        )
+        parser.incomplete(token.end, token.end, "MissingOpenParenthesisAfterKeyword", token.kind)
         return _broken(parser, token.start, token.end)
     end = _for_parts(parser, opening)
     parser.skip_newlines()
@@ -659,9 +645,7 @@ def _do_condition(parser: Parser, token: Token, keyword: Token, opening: Token) 
     parser.skip_newlines()
     condition = parser.chain()
     if condition is None:
-        parser.incomplete(
-            opening.end, opening.end, "MissingExpressionAfterKeyword", keyword.kind
-        )
+        parser.incomplete(opening.end, opening.end, "MissingExpressionAfterKeyword", keyword.kind)
     parser.skip_newlines()
     closing = parser.next()
     if closing.kind == ")" and condition is not None:
@@ -843,9 +827,7 @@ def _supported_commands(parser: Parser) -> tuple[int, bool]:
         found = parser.single_argument()
         if found is None:
             if not wrong:
-                parser.incomplete(
-                    end, end, "MissingValueForSupportedCommandInDataSectionStatement"
-                )
+                parser.incomplete(end, end, "MissingValueForSupportedCommandInDataSectionStatement")
             return end, True
         end = found.extent.end
         if parser.peek().kind != ",":

@@ -98,9 +98,7 @@ MESSAGES = {
     "MissingEndParenthesisInFunctionParameterList": "Missing ')' in function parameter list.",
     "MissingEndParenthesisInMethodCall": "Missing ')' in method call.",
     "MissingEndParenthesisInSubexpression": "Missing closing ')' in subexpression.",
-    "MissingEndParenthesisInSwitchStatement": (
-        "Missing ')' after expression in switch statement."
-    ),
+    "MissingEndParenthesisInSwitchStatement": ("Missing ')' after expression in switch statement."),
     "MissingEndSquareBracket": "Missing ']' after array index expression.",
     "MissingEqualsInHashLiteral": "Missing '=' operator after key in hash literal.",
     "MissingExpression": "Missing expression after '{0}' in pipeline element.",
@@ -162,8 +160,7 @@ MESSAGES = {
         " /etc/opt/omi/conf/dsc/configuration. Please ensure PS DSC for Linux is installed."
     ),
     "PipelineValueRequired": (
-        "A switch statement must have one of the following:  '-file file_name' or"
-        " '( expression )'."
+        "A switch statement must have one of the following:  '-file file_name' or '( expression )'."
     ),
     "RedirectionNotSupported": "The '{0}' operator is reserved for future use.",
     "ReservedKeywordNotAllowed": (

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from decimal import Decimal
+    from decimal import Context, Decimal
 
 __all__ = ["DECIMAL_LIMIT", "Literal", "Number", "invariant_text", "value_of"]
 
 DECIMAL_LIMIT = 2**96 - 1
 _DOUBLE_LIMIT = int(1.7976931348623157e308)
+
+_INFINITIES = {float("inf"): "∞", float("-inf"): "-∞"}
 
 # Suffix -> the types tried in order: name, least and greatest value.
 _INT32 = ("System.Int32", -(2**31), 2**31 - 1)
@@ -90,43 +92,34 @@ def _real(literal: Literal) -> Number | None:
     value = float(literal.digits) * literal.multiplier
     if not literal.suffix:
         return Number(value, "System.Double")
-    if value in (float("inf"), float("-inf")):
+    if value in _INFINITIES:
         return None
     return _fitted(round(value), literal.suffix, decimal_base=True)
 
 
 def _decimal(digits: str, multiplier: int) -> Number | None:
-    from decimal import ROUND_HALF_EVEN, Context, Decimal  # noqa: PLC0415  rare, and 2 ms
+    from decimal import Context, Decimal  # noqa: PLC0415  rare, and it takes 2 ms
 
-    context = Context(prec=1000, rounding=ROUND_HALF_EVEN)
     exact = Decimal(digits)
-    exponent = exact.as_tuple().exponent
-    if not isinstance(exponent, int) or exact.adjusted() > len(str(DECIMAL_LIMIT)):
+    if exact.adjusted() >= len(str(DECIMAL_LIMIT)):
         return None
-    value = _scaled(exact, -exponent, context)
+    context = Context(prec=1000)
+    value = _scaled(exact, context)
     if value is None:
         return None
-    product = context.multiply(value, Decimal(multiplier))
-    if abs(product.to_integral_value(context=context)) > DECIMAL_LIMIT:
-        return None
-    result = _scaled(product, -int(product.as_tuple().exponent), context)
+    result = _scaled(context.multiply(value, Decimal(multiplier)), context)
     return None if result is None else Number(result, "System.Decimal")
 
 
-def _scaled(exact: Decimal, scale: int, context: object) -> Decimal | None:
+def _scaled(exact: Decimal, context: Context) -> Decimal | None:
     """*exact* with at most 28 decimals, as many as 96 bits leave room for."""
-    from decimal import Context, Decimal  # noqa: PLC0415
+    from decimal import Decimal  # noqa: PLC0415
 
-    if not isinstance(context, Context):  # pragma: no cover  the caller's own context
-        raise TypeError(context)
-    scale = max(0, min(scale, 28))
-    while True:
+    for scale in range(max(0, min(-int(exact.as_tuple().exponent), 28)), -1, -1):
         value = exact.quantize(Decimal(1).scaleb(-scale), context=context)
         if abs(int(value.scaleb(scale, context=context))) <= DECIMAL_LIMIT:
             return value
-        if scale == 0:
-            return None
-        scale -= 1
+    return None
 
 
 def _whole(literal: Literal) -> tuple[int, str] | None:
@@ -185,10 +178,12 @@ def _fitted(value: int, suffix: str, *, decimal_base: bool) -> Number | None:
 
 def invariant_text(value: float | Decimal) -> str:
     """A number as .NET writes it: the shortest digits that read back the same."""
+    if isinstance(value, int):
+        return str(value)
     if not isinstance(value, float):
-        return format(value, "f") if not isinstance(value, int) else str(value)
-    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124
-        return {float("inf"): "∞", float("-inf"): "-∞"}.get(value, "NaN")
+        return format(value, "f")
+    if value in _INFINITIES:
+        return _INFINITIES[value]
     sign, digits, exponent = _digits_of(value)
     if -5 <= exponent < 15:  # noqa: PLR2004
         return sign + _plain(digits, exponent)

@@ -9,7 +9,7 @@ the scanner back (`resync`), and scan the inside of ``"$(...)"`` as a text of it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from tenantcfg.powershell import tokens
 from tenantcfg.powershell.characters import (
@@ -86,9 +86,7 @@ class Reporter(Protocol):
     def error(self, start: int, end: int, error_id: str, argument: str | None = None) -> None:
         """Keep an error at a place of the whole text."""
 
-    def incomplete(
-        self, start: int, end: int, error_id: str, argument: str | None = None
-    ) -> bool:
+    def incomplete(self, start: int, end: int, error_id: str, argument: str | None = None) -> bool:
         """Keep an error that more text might mend; True where it stands at the end."""
 
     def requires(self, start: int, end: int) -> None:
@@ -135,7 +133,7 @@ class Scanner:
         "text",
     )
 
-    def __init__(self, text: str, reporter: Reporter) -> None:  # noqa: D107
+    def __init__(self, text: str, reporter: Reporter) -> None:
         self.text = text
         self.mode = COMMAND
         self.signed_numbers = False
@@ -177,7 +175,7 @@ class Scanner:
             self._adjustment,
             self._skipped,
         )
-        source, self._skipped = token.value  # type: ignore[misc]
+        source, self._skipped = cast("tuple[str, list[int]]", token.value)
         self._script = source + _BEYOND
         self._length = len(source)
         self._index = self._token_start = 0
@@ -670,7 +668,7 @@ class Scanner:
         start, end = self._extent()
         return Token(tokens.GENERIC, start, end, self.text[start:end])
 
-    def _identifier(self, char: str) -> Token:
+    def _identifier(self, _char: str) -> Token:
         script, index = self._script, self._index
         while identifier_follows(script[index]):
             index += 1
@@ -887,11 +885,11 @@ class Scanner:
     def _member_operator(self, sign: str, *, bracket: bool) -> Token | None:
         after = self._script[self._index + len(sign)]
         if sign.endswith("["):
-            if not bracket:
-                return None
-        elif sign == "." and after == ".":
-            return None
-        elif sign in (".", "::") and self.mode == COMMAND and self._ends_member(after):
+            refused = not bracket
+        else:
+            blank = self.mode == COMMAND and self._ends_member(after)
+            refused = sign in (".", "::") and (blank or (sign == "." and after == "."))
+        if refused:
             return None
         self._index += len(sign)
         return self._token(sign)
@@ -1048,21 +1046,17 @@ class Scanner:
 
     def _dash(self, char: str) -> Token:
         follower = self._script[self._index]
-        if follower in DASHES:
-            self._index += 1
-            if self.mode == COMMAND and self._script[self._index] not in TOKEN_ENDS:
-                return self._generic(char + follower)
-            return self._token("--")
         if is_letter(follower) or follower in "_?":
             return self._parameter()
         if self.signed_numbers and (follower == "." or follower.isdecimal()):
             return self._number(char)
-        assigned = self._assignable("-")
-        if assigned is not None:
-            return assigned
-        if self.mode == COMMAND and follower not in TOKEN_ENDS:
-            return self._generic(char)
-        return self._token("-")
+        kind = "-"
+        if follower in DASHES or follower == "=":
+            self._index += 1
+            kind = "-=" if follower == "=" else "--"
+        if self.mode == COMMAND and self._script[self._index] not in TOKEN_ENDS:
+            return self._generic(self._script[self._token_start : self._index])
+        return self._token(kind)
 
     def _arithmetic(self, char: str) -> Token:
         return self._assignable(char) or self._operator(char)
@@ -1135,18 +1129,14 @@ class Scanner:
     def _exclamation(self, char: str) -> Token:
         follower = self._script[self._index]
         if self.mode == COMMAND:
-            if follower not in TOKEN_ENDS:
-                return self._generic(char)
-        elif self.mode == EXPRESSION:
-            if identifier_starts(follower):
-                return self._generic(char)
-            if follower == "." or follower.isdecimal():
+            word = follower not in TOKEN_ENDS
+        else:
+            word = self.mode == EXPRESSION and identifier_starts(follower)
+            if self.mode == EXPRESSION and (follower == "." or follower.isdecimal()):
                 # Is a number next? If not, the whole is a bare word (!1a).
-                literal = self._number_literal(char)
+                word = self._number_literal(char) is None
                 self._index = self._token_start + 1
-                if literal is None:
-                    return self._generic(char)
-        return self._token(char)
+        return self._generic(char) if word else self._token(char)
 
     def _colon(self, char: str) -> Token:
         command = self.mode == COMMAND

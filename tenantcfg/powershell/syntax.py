@@ -17,7 +17,6 @@ from tenantcfg.powershell.engine_commands import is_engine_command
 from tenantcfg.powershell.messages import MESSAGES
 from tenantcfg.powershell.numbers import Number, invariant_text
 from tenantcfg.powershell.scanner import COMMAND, EXPRESSION, Scanner
-from tenantcfg.powershell.tokens import Token
 from tenantcfg.powershell.tree import (
     ArrayExpression,
     ArrayLiteral,
@@ -43,6 +42,8 @@ from tenantcfg.powershell.tree import (
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from tenantcfg.powershell.tokens import Token
 
 __all__ = ["ParseError", "Parsed", "Parser", "parse"]
 
@@ -120,7 +121,7 @@ def parse(text: str) -> Parsed:
     return Parsed(Script(text, statements), parser.all_errors(), tuple(unsupported))
 
 
-class _TooComplicated(Exception):  # noqa: N818  never leaves the module
+class _TooComplicated(Exception):
     """Parsing was given up."""
 
 
@@ -132,7 +133,7 @@ class Parser:
     Each rule returns its node, or None where the text has no such thing at this place.
     """
 
-    def __init__(self, text: str) -> None:  # noqa: D107
+    def __init__(self, text: str) -> None:
         self.text = text
         self.scanner = Scanner(text, self)
         self.unsupported: list[Unsupported] = []
@@ -358,9 +359,11 @@ class Parser:
         token = self.next()
         kind = token.kind
         if kind == tokens.GENERIC and self.text.startswith("[", token.start):
-            return self.foreign().statement_with_attributes(self, token)
+            found: Pipeline | None = self.foreign().statement_with_attributes(self, token)
+            return found
         if kind in tokens.KEYWORDS or kind == tokens.LABEL:
-            return self.foreign().keyword_statement(self, token)
+            keyword: Pipeline | None = self.foreign().keyword_statement(self, token)
+            return keyword
         self.unget(token)
         return None if kind == tokens.END else self.chain()
 
@@ -378,7 +381,8 @@ class Parser:
             assigned = self.next()
         self.set_mode(before)
         if expression is not None and assigned is not None:
-            return self.foreign().assignment(self, expression, assigned)
+            statement: Pipeline = self.foreign().assignment(self, expression, assigned)
+            return statement
         if expression is None:
             # PowerShell looks at the token in this mode before it tries again.
             self.peek()
@@ -387,7 +391,7 @@ class Parser:
             return None
         following = self.peek()
         if following.kind in ("&&", "||", "&"):
-            return self.foreign().chained(self, first)
+            first = self.foreign().chained(self, first)
         return first
 
     def pipeline(self, start: Expression | None = None) -> Pipeline | None:
@@ -601,9 +605,7 @@ class Parser:
         saved = scanner.signed_numbers, scanner.ternary_ends_number
         scanner.signed_numbers, scanner.ternary_ends_number = True, ternary
         ungot = self.ungot
-        if ungot is not None and (
-            ungot.kind == "-" or (ternary and ungot.kind == tokens.GENERIC)
-        ):
+        if ungot is not None and (ungot.kind == "-" or (ternary and ungot.kind == tokens.GENERIC)):
             self.resync(ungot.start)
         token = self.peek()
         scanner.signed_numbers, scanner.ternary_ends_number = saved
@@ -650,7 +652,7 @@ class Parser:
         if members and self.ungot is None:
             access = self.scanner.member_access(bracket=True)
             if access is not None:
-                return self.foreign().members(self, access, found)
+                found = self.foreign().members(self, access, found)
         return found
 
     def _bracketed(self, token: Token) -> Expression:
@@ -659,7 +661,8 @@ class Parser:
         if token.kind == "@{":
             return self._hashtable(token)
         if token.kind == "{":
-            return self.foreign().script_block(self, token)
+            block: Unsupported = self.foreign().script_block(self, token)
+            return block
         return self._subexpression(token)
 
     def _variable(self, token: Token) -> Expression:
@@ -670,9 +673,7 @@ class Parser:
             )
         if name.lower() in _VALUES:
             return Variable(_VALUES[name.lower()], Extent(token.start, token.end))
-        return self.refuse(
-            f"a variable (${name})", "write the value out", token.start, token.end
-        )
+        return self.refuse(f"a variable (${name})", "write the value out", token.start, token.end)
 
     def _constant(self, token: Token) -> Constant:
         number = token.value
@@ -835,9 +836,7 @@ class Parser:
         if token.kind != tokens.IDENTIFIER:
             return None
         self.skip()
-        return StringConstant(
-            self.text_of(token), StringKind.BARE, Extent(token.start, token.end)
-        )
+        return StringConstant(self.text_of(token), StringKind.BARE, Extent(token.start, token.end))
 
     # -- what is outside the language -------------------------------------------------
 
@@ -866,6 +865,7 @@ class Parser:
 
     @staticmethod
     def foreign() -> ModuleType:
+        """The rules of what is outside the language."""
         # Most lines need none of it.
         from tenantcfg.powershell import foreign  # noqa: PLC0415
 

@@ -97,7 +97,7 @@ class Token:
 
     __slots__ = ("end", "flag", "kind", "parts", "start", "value")
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         kind: str,
         start: int,

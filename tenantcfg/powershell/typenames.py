@@ -25,8 +25,8 @@ class Attribute:
     """``[name]``, or ``[name(...)]`` where *called*."""
 
     name: str
-    called: bool
     extent: Extent
+    called: bool
 
 
 def attributes(parser: Parser, *, in_expression: bool) -> list[Attribute]:
@@ -57,14 +57,14 @@ def attribute(parser: Parser) -> Attribute | None:
     token = parser.next()
     text = parser.text[name.start : name.end]
     if token.kind == "(":
-        return Attribute(text, True, Extent(opening.start, _call(parser, token)))
+        return Attribute(text, Extent(opening.start, _call(parser, token)), called=True)
     end = token.end
     if token.kind != "]":
         parser.unget(token)
         place = max(token.start - 1, 0)
         parser.error(place, place, "EndSquareBracketExpectedAtEndOfAttribute")
         end = name.end
-    return Attribute(text, False, Extent(opening.start, end))
+    return Attribute(text, Extent(opening.start, end), called=False)
 
 
 def _opening(parser: Parser) -> Token | None:
@@ -153,9 +153,7 @@ def _type_name(parser: Parser) -> Extent | None:
     return found
 
 
-def _rest_of_name(
-    parser: Parser, name: Token, *, assembly: bool, bare_argument: bool
-) -> Extent:
+def _rest_of_name(parser: Parser, name: Token, *, assembly: bool, bare_argument: bool) -> Extent:
     whole = Extent(name.start, name.end)
     token = parser.peek()
     if token.kind == "[":
@@ -174,9 +172,7 @@ def _assembly(parser: Parser, whole: Extent, comma: Token) -> Extent:
     return Extent(whole.start, parser.scanner.restore_point())
 
 
-def _after_bracket(
-    parser: Parser, name: Token, opening: Token, *, bare_argument: bool
-) -> Extent:
+def _after_bracket(parser: Parser, name: Token, opening: Token, *, bare_argument: bool) -> Extent:
     whole = Extent(name.start, name.end)
     parser.skip_newlines()
     token = parser.next()
