@@ -20,7 +20,7 @@ from tenantcfg.powershell.conversions import (
     variable_name,
 )
 from tenantcfg.powershell.records import Category, ErrorRecord, raise_
-from tenantcfg.powershell.values import NOTHING, argument_text
+from tenantcfg.powershell.values import NOTHING, argument_text, to_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -232,7 +232,7 @@ def bind_piped(binding: Binding, piped: Value) -> Binding:
             "the command does not take pipeline input or the input and its properties do not "
             "match any of the parameters that take pipeline input.",
             binding.extent,
-            target=argument_text(piped),
+            target=None if piped is None else to_string(piped),
         )
     )
 
@@ -331,9 +331,12 @@ class _Work:
             (one for one in self.cmdlet.parameters if self._is_free(one)),
             key=lambda one: one.position or 0,
         )
+        after_unknown = False
         for argument in arguments:
-            if argument.name is not None or not free:
+            # What follows an unknown parameter would have been its value.
+            if argument.name is not None or after_unknown or not free:
                 left.append(argument)
+                after_unknown = argument.name is not None
                 continue
             self._bind(free.pop(0), argument.value, argument.value_extent or argument.extent)
         return left

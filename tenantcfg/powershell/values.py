@@ -186,16 +186,14 @@ def type_name(value: Value) -> str:
             return "System.String"
         case Number():
             return value.type_name
+        case ActionPreference():
+            return "System.Management.Automation.ActionPreference"
         case int():
             return "System.Int32"
         case tuple():
             return "System.Object[]"
-        case PSObject():
+        case PSObject() | _Nothing():
             return "System.Management.Automation.PSCustomObject"
-        case _Nothing():
-            return "System.Management.Automation.PSCustomObject"
-        case ActionPreference():
-            return "System.Management.Automation.ActionPreference"
         case _:
             return str(value)
 
