@@ -57,7 +57,7 @@ def section(text: str, heading: str) -> str:
 
 def rows(text: str) -> list[list[str]]:
     """The cells of all rows of all tables, headings left out, without code marks and links."""
-    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|`", r"\1", text)
+    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text).replace("`", "")
     tables = re.findall(r"^\|(.*)\|$", plain, re.MULTILINE)
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)] for row in tables]
     rules = {number for number, row in enumerate(cells) if set("".join(row)) <= set("-: ")}
