@@ -15,9 +15,11 @@ import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
+import tenantcfg
 from tenantcfg import cmdlets, configuration, errors, history, ids, settings
 from tenantcfg.cli import app
 from tenantcfg.cli.exits import Exit, exit_of
+from tenantcfg.store import checking, sqlite
 from tests.docs_terminal import Step, Terminal, matches, steps
 
 if TYPE_CHECKING:
@@ -241,6 +243,9 @@ def test_every_output_format_is_explained(form: str) -> None:
 def test_every_schema_is_explained() -> None:
     sources = "".join(one.read_text() for one in (ROOT / "tenantcfg" / "cli").glob("*.py"))
     named = set(re.findall(r'Records\.of\([\w.]+, "(\w+)"', sources))
+    columns = re.search(r"^_COLUMNS = \{$(.*?)^\}$", sources, re.MULTILINE | re.DOTALL)
+    assert columns is not None
+    named |= set(re.findall(r'^    "(\w+)":', columns[1], re.MULTILINE))
     whole = set(re.findall(r'"(tenantcfg/\w+/\d+)"', sources))
     documented = {row[0] for row in rows(page("reference/output.md"))}
 
@@ -248,12 +253,26 @@ def test_every_schema_is_explained() -> None:
     assert documented >= {f"tenantcfg/{name}/1" for name in named} | whole
 
 
-@pytest.mark.parametrize(
-    "number",
-    [ids.MAX_ID_LENGTH, history.MAX_REASON_LENGTH, configuration.MAX_APPS],
-)
-def test_the_limits_are_the_programs(number: int) -> None:
-    assert re.search(rf"\b{number:,}\b", page("reference/limits.md"))
+def test_the_limits_are_the_programs() -> None:
+    documented = {cell for row in rows(page("reference/limits.md")) for cell in row}
+
+    assert documented >= {
+        f"1 to {ids.MAX_ID_LENGTH} printable characters, no blank at either end",
+        f"{configuration.MAX_APPS:,}",
+        f"{history.MAX_REASON_LENGTH:,} characters",
+        f"{checking.MAX_BATCH:,}",
+        f"{sqlite.WRITE_PATIENCE:.0f} s, then exit code 6",
+        f"{sqlite.CHECK_PATIENCE * 1000:.0f} ms, then exit code 6",
+    }
+
+
+def test_every_public_name_of_the_library_is_explained() -> None:
+    text = page("reference/library.md") + page("reference/errors.md")
+    documented = {
+        word for row in rows(text) for cell in row[:2] for word in re.findall(r"\w+", cell)
+    }
+
+    assert documented >= set(tenantcfg.__all__) - {"__version__"}
 
 
 # --- Every link leads somewhere -------------------------------------------------------------------
