@@ -1,0 +1,498 @@
+"""
+The life of a store as a whole: make, upgrade, back up, restore, copy.
+
+Loads alembic, which is slow: no check and no change comes through here.
+
+A backup is itself a store, in one SQLite file, of whichever database it was taken from; so it
+can be restored into either, and looked into with every command.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import delete, insert, select, update
+
+import tenantcfg
+from tenantcfg.errors import (
+    Conflict,
+    InvalidInput,
+    Refused,
+    StoreMissing,
+    StoreNewer,
+    StoreNotOurs,
+    StoreOlder,
+    Unavailable,
+    quoted,
+)
+from tenantcfg.history import Head
+from tenantcfg.ids import Revision
+from tenantcfg.instants import Instant
+from tenantcfg.store import failures, schema, sqlite, version
+from tenantcfg.store.address import Address
+from tenantcfg.store.engine import Database, engine_of
+from tenantcfg.store.verify import problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from tenantcfg.store import Store
+    from tenantcfg.store.engine import Reading, Writing
+
+    _Ask = Callable[[str], list[tuple[Any, ...]]]
+
+__all__ = [
+    "Upgrade",
+    "backup",
+    "check_schema",
+    "copy",
+    "create",
+    "current",
+    "migrations",
+    "restore",
+    "upgrade",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """
+    What `upgrade` did.
+
+    Attributes:
+        before: the version it found; None: there was no store.
+        after: the version now.
+        kept: the copy of the file as it was before; None: none was needed, or the store is
+            not a file.
+    """
+
+    before: str | None
+    after: str
+    kept: Path | None = None
+
+
+def migrations() -> Path:
+    """The folder of the migrations: in a wheel inside the package, in a checkout beside it."""
+    package = Path(tenantcfg.__file__).parent
+    inside = package / "_migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"
+
+
+def create(url: str | Path) -> Store:
+    """
+    The store at *url*, made if it was not there.
+
+    A file is made for its owner alone, in a folder of its owner's. Several may do this at
+    once; whoever is killed half-way leaves nothing that passes for a store.
+
+    Raises:
+        StoreNotOurs, StoreOlder, StoreNewer: something else is there; it is left as it is.
+        Unavailable, StoreReadOnly, StoreFull: the store cannot be made.
+    """
+    from tenantcfg.store import Store  # noqa: PLC0415 - the door knows this room
+
+    address = Address.parse(url)
+    with failures.translated(address):
+        _made(address)
+    return Store.open(url)
+
+
+def upgrade(url: str | Path) -> Upgrade:
+    """
+    Bring the store at *url* to this program's version, or make it.
+
+    A file store is copied first, beside itself. Everything happens in one transaction under
+    the write lock; a second upgrade waits for it and finds nothing to do.
+
+    Raises:
+        StoreNotOurs, StoreNewer: it is no store of ours, or of a later release.
+        Unavailable, StoreReadOnly, StoreFull: it cannot be upgraded; it is as it was.
+    """
+    address = Address.parse(url)
+    with failures.translated(address):
+        try:
+            before = _version(address)
+        except StoreMissing:
+            return _begun(address)
+        except StoreOlder:
+            return _grow(address)
+        return Upgrade(before, before)
+
+
+def current(url: str | Path) -> str:
+    """
+    The version of the store at *url*, be it older or newer than this program's.
+
+    Raises:
+        StoreMissing, StoreNotOurs, Unavailable: there is none to be read.
+    """
+    address = Address.parse(url)
+    with failures.translated(address), _asking(address) as ask:
+        with suppress(StoreOlder, StoreNewer):
+            version.require(address, ask)
+        ((found,),) = ask("SELECT version_num FROM alembic_version")
+        return str(found)
+
+
+def check_schema(url: str | Path) -> tuple[str, ...]:
+    """
+    In what the tables at *url* differ from the models, a line each; empty: in nothing.
+
+    Raises:
+        StoreOlder, StoreNewer: it has another version; as `Store.open` for the rest.
+    """
+    address = Address.parse(url)
+    with failures.translated(address):
+        _version(address)
+        with _connected(address) as connection:
+            options = {"compare_type": True, "compare_server_default": True}
+            context = MigrationContext.configure(connection, opts=options)
+            return tuple(map(repr, compare_metadata(context, schema.Base.metadata)))
+
+
+def backup(url: str | Path, file: str | Path) -> Head:
+    """
+    Write the store at *url*, as it is at this moment, to the new file *file*.
+
+    The file is a store itself. It appears under its name when it is whole, and not before;
+    nobody is held up meanwhile. Returned is the head that it holds.
+
+    Raises:
+        Conflict: *file* is there already.
+        StoreFull, StoreReadOnly: *file* cannot be written.
+        StoreMissing and others: as `Store.open` for *url*.
+    """
+    address, wanted = Address.parse(url), Path(file).absolute()
+    with failures.translated(address):
+        _version(address)
+    with failures.translated(Address.parse(wanted)), _new_file(wanted) as part:
+        if address.path is not None:
+            _pour(address.path, part)
+        else:
+            with _between(address, _made(Address.parse(part))) as (reading, writing):
+                _transfer(reading, writing)
+        return _closed_up(part)
+
+
+def restore(file: str | Path, url: str | Path, *, overwrite: bool = False) -> Head:
+    """
+    Make the store at *url* what the backup *file* holds, under a new store id.
+
+    The backup is judged first, every row of it; one of an earlier release is upgraded on
+    the way. Those who ask meanwhile see the store before or the store after, nothing
+    between. A store that is missing is made. A file that is damaged, of another release, or
+    no store of ours, is set aside as ``NAME.damaged-1`` where *overwrite* was given.
+
+    Args:
+        file: what `backup` wrote. It is not modified.
+        url: of the store that is to become it.
+        overwrite: replace a store that holds changes: they are gone afterwards.
+
+    Raises:
+        InvalidInput: there is no *file*.
+        StoreNotOurs: *file* is no backup, or is damaged; or the store is no store of ours.
+        Refused: the store holds changes and *overwrite* was not given.
+    """
+    address, source = Address.parse(url), Path(file).absolute()
+    if not source.is_file():
+        raise InvalidInput("no such backup", subject=quoted(str(source)), why="there is no file")
+    with TemporaryDirectory(prefix="tenantcfg-") as folder:
+        stage = _staged(source, Path(folder) / "stage.db")
+        with failures.translated(address):
+            try:
+                return _restored(stage, address, overwrite=overwrite)
+            except (StoreNotOurs, StoreOlder, StoreNewer):
+                if address.path is None or not overwrite:
+                    raise
+            _set_aside(address.path)
+            return _restored(stage, address, overwrite=overwrite)
+
+
+def copy(from_url: str | Path, to_url: str | Path) -> Head:
+    """
+    Copy the whole store at *from_url* to *to_url*, from either database to either.
+
+    Revisions and hashes are kept, so receipts hold at the new place as well; the store id
+    is the new store's own. The target is made if it is missing. It is filled in one
+    transaction, in which every row is judged before it counts.
+
+    Raises:
+        Conflict: the target holds changes already.
+        StoreNotOurs: the source is damaged; nothing was copied.
+    """
+    source, target = Address.parse(from_url), Address.parse(to_url)
+    with failures.translated(source):
+        _version(source)
+    with failures.translated(target), _between(source, _made(target)) as (reading, writing):
+        if writing.head.revision:
+            raise Conflict(
+                "the target holds changes",
+                subject=quoted(target.shown),
+                why=f"it is at revision {writing.head.revision}",
+                hint="copy to an empty store",
+            )
+        head = _transfer(reading, writing)
+        _judge(writing, source)
+        return head
+
+
+# Versions
+
+
+@contextmanager
+def _connected(address: Address, *, writes: bool = False) -> Iterator[Connection]:
+    options: dict[str, Any] = {"isolation_level": "READ COMMITTED"}
+    if address.dialect == "sqlite":
+        options = {"tenantcfg_begin": "BEGIN IMMEDIATE" if writes else "BEGIN"}
+    engine = engine_of(address)
+    try:
+        with engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _asking(address: Address) -> Iterator[_Ask]:
+    """A way to ask that leaves even a file that is not ours as it is."""
+    if address.path is not None:
+        sqlite.identity(address.path)
+        connection = sqlite.connect(address.path, patience=sqlite.WRITE_PATIENCE, for_checks=True)
+    else:
+        from tenantcfg.store import postgresql  # noqa: PLC0415 - psycopg is loaded late
+
+        connection = postgresql.connect(address.secret)
+    with closing(connection):
+        yield lambda statement: connection.execute(statement).fetchall()
+
+
+def _version(address: Address) -> str:
+    with _asking(address) as ask:
+        version.require(address, ask)
+    return version.SCHEMA_VERSION
+
+
+def _made(address: Address) -> Address:
+    """The store at *address*, which is made if it is missing."""
+    try:
+        _version(address)
+    except StoreMissing:
+        _begun(address)
+    return address
+
+
+def _begun(address: Address) -> Upgrade:
+    if address.path is not None:
+        # Empty until the migrations are committed, and until then no store (version.require).
+        sqlite.make_file(address.path)
+    return _grow(address)
+
+
+def _grow(address: Address) -> Upgrade:
+    with _connected(address, writes=True) as connection:
+        before = MigrationContext.configure(connection).get_current_revision()
+        if before == version.SCHEMA_VERSION:
+            return Upgrade(before, before)
+        kept = _kept(address.path, before) if before and address.path else None
+        command.upgrade(_config(connection), "head")
+    return Upgrade(before, version.SCHEMA_VERSION, kept)
+
+
+def _config(connection: Connection) -> Config:
+    config = Config(stdout=io.StringIO())
+    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _kept(path: Path, before: str) -> Path:
+    """A copy of the file, beside it, named after its version."""
+    copy_of_it = _free(path, before)
+    with _new_file(copy_of_it) as part:
+        _pour(path, part)
+        _closed_up(part)
+    return copy_of_it
+
+
+# Files
+
+
+@contextmanager
+def _new_file(wanted: Path) -> Iterator[Path]:
+    """An empty file, its owner's alone, that gets the name *wanted* when all went well."""
+    part = wanted.with_name(f".{wanted.name}.{os.getpid()}.part")
+    if os.path.lexists(wanted):
+        raise _taken(wanted)
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    try:
+        yield part
+        _on_disk(part)
+        _named(part, wanted)
+        _on_disk(wanted.parent)
+    finally:
+        for each in _with_sidecars(part):
+            each.unlink(missing_ok=True)
+
+
+def _named(part: Path, wanted: Path) -> None:
+    try:
+        os.link(part, wanted)
+    except FileExistsError as why:
+        raise _taken(wanted) from why
+    except OSError:
+        # A file system without links, as on memory sticks.
+        part.rename(wanted)
+
+
+def _taken(path: Path) -> Conflict:
+    return Conflict("the file is there already", subject=quoted(str(path)), hint="name another")
+
+
+def _on_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _with_sidecars(path: Path) -> tuple[Path, ...]:
+    return tuple(path.with_name(path.name + end) for end in ("", "-journal", "-wal", "-shm"))
+
+
+def _free(path: Path, suffix: str) -> Path:
+    """The first name after *path* and *suffix* that nothing has."""
+    names = (path.with_name(f"{path.name}.{suffix}-{number}") for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _pour(source: Path, target: Path) -> None:
+    """
+    Make the database in *target* that of *source*, by SQLite's own backup: in one transaction.
+
+    In place, since a file that is put over another leaves that one's write-ahead log behind,
+    which SQLite would then play back into the new one.
+    """
+    deadline = time.monotonic() + sqlite.WRITE_PATIENCE
+
+    def watch(status: int, _remaining: int, _total: int) -> None:
+        # The driver would go on for ever.
+        if status in _BUSY and time.monotonic() > deadline:
+            raise Unavailable("the store is locked", subject=quoted(str(target)), hint="ask again")
+
+    with (
+        closing(sqlite.connect(source, patience=sqlite.WRITE_PATIENCE, for_checks=True)) as start,
+        closing(sqlite.connect(target, patience=sqlite.WRITE_PATIENCE)) as end,
+    ):
+        start.backup(end, progress=watch, sleep=0.05)
+
+
+_BUSY = (5, 6)
+"""SQLITE_BUSY and SQLITE_LOCKED."""
+
+
+def _closed_up(path: Path) -> Head:
+    """The head of the store in *path*, which is one file from now on, without a log beside it."""
+    with closing(sqlite.connect(path, patience=sqlite.WRITE_PATIENCE)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE").fetchone()
+        return _head(connection.execute("SELECT revision, hash, at FROM head").fetchone())
+
+
+def _head(row: Sequence[Any]) -> Head:
+    revision, digest, at = row
+    return Head(Revision(revision), digest, Instant(at))
+
+
+# Restoring and copying
+
+
+@contextmanager
+def _between(source: Address, target: Address) -> Iterator[tuple[Reading, Writing]]:
+    """One snapshot of *source*, and the write lock of *target*."""
+    with (
+        closing(Database(source)) as start,
+        closing(Database(target)) as end,
+        start.reading() as reading,
+        end.writing() as writing,
+    ):
+        yield reading, writing
+
+
+_FILLED = tuple(table for table in schema.Base.metadata.sorted_tables if table is not schema.head)
+_ROWS_AT_ONCE = 5_000
+
+
+def _transfer(reading: Reading, writing: Writing) -> Head:
+    """Fill the empty store with all rows of the other, which are kept as they are."""
+    for table in _FILLED:
+        options = {"yield_per": _ROWS_AT_ONCE}
+        rows = reading.connection.execute(select(table), execution_options=options)
+        for some in rows.mappings().partitions():
+            writing.connection.execute(insert(table), [dict(row) for row in some])
+    head = reading.head
+    values = {"revision": head.revision, "hash": head.hash, "at": head.at}
+    writing.connection.execute(update(schema.head).values(values))
+    return head
+
+
+def _judge(within: Reading, address: Address) -> None:
+    for problem in problems(within.connection):
+        raise StoreNotOurs(
+            "the store is damaged",
+            subject=quoted(address.shown),
+            why=str(problem),
+            hint="tenantcfg audit verify tells more",
+        )
+
+
+def _staged(source: Path, stage: Path) -> Address:
+    """A copy of the backup, of this program's version, every row of it judged."""
+    given, copy_of_it = Address.parse(source), Address.parse(stage)
+    with failures.translated(given):
+        with suppress(StoreOlder):
+            _version(given)
+        sqlite.make_file(stage)
+        _pour(source, stage)
+        _grow(copy_of_it)
+        with closing(Database(copy_of_it)) as database, database.reading() as reading:
+            _judge(reading, given)
+    return copy_of_it
+
+
+def _restored(stage: Address, address: Address, *, overwrite: bool) -> Head:
+    with _between(stage, _made(address)) as (reading, writing):
+        if writing.head.revision and not overwrite:
+            raise Refused(
+                "the store holds changes",
+                subject=quoted(address.shown),
+                why=f"it is at revision {writing.head.revision}",
+                hint="back it up, then say that it is to be overwritten",
+            )
+        for table in reversed(_FILLED):
+            writing.connection.execute(delete(table))
+        head = _transfer(reading, writing)
+        writing.connection.execute(update(schema.head).values(store_id=str(uuid4())))
+        return head
+
+
+def _set_aside(path: Path) -> None:
+    """Give the file another name, and what SQLite keeps beside it."""
+    aside = _free(path, "damaged")
+    for each, other in zip(_with_sidecars(path), _with_sidecars(aside), strict=True):
+        with suppress(FileNotFoundError):
+            each.rename(other)

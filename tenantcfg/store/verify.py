@@ -1,0 +1,306 @@
+"""
+Whether the rows are what the history says: the work of ``audit verify``.
+
+Every table is read once, all of them side by side in the order of revisions on one
+snapshot, and each change is held against the rows that begin and that end at its revision.
+So every row is compared, and memory does not grow with the store.
+
+That is a replay from nothing, though no state is kept. Each row was compared where it
+begins and where it ends, and a row that ends must have begun before. An app's rows begin
+and end in turn, so there is only one way to pair its beginnings with its ends: a row that
+ends at the wrong revision is missing at one change and one too many at another.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Integer, Select, select, text, type_coerce
+
+from tenantcfg.configuration import Result
+from tenantcfg.errors import InvalidInput, quoted
+from tenantcfg.history import START, Change, Head, Verb, broken_link, canonical
+from tenantcfg.ids import Revision
+from tenantcfg.instants import Instant
+from tenantcfg.store import schema
+from tenantcfg.store.effects import effect, name_key, tenant_after
+from tenantcfg.store.views import Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy import Connection, Row, Table
+
+    from tenantcfg.configuration import Outcome
+
+__all__ = ["Problem", "problems"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """
+    Something that the history does not account for, or that is wrong with the history.
+
+    Attributes:
+        revision: the change that it concerns; None: the store as a whole.
+        what: one line, in words.
+    """
+
+    revision: Revision | None
+    what: str
+
+    def __str__(self) -> str:
+        return self.what if self.revision is None else f"revision {self.revision}: {self.what}"
+
+
+def problems(connection: Connection, *, earlier: Head | str | None = None) -> Iterator[Problem]:
+    """
+    Everything that is wrong, in the order of revisions; nothing when the store is sound.
+
+    Args:
+        connection: in a transaction that sees one snapshot (on PostgreSQL REPEATABLE READ).
+        earlier: a head, or ``REV:HASH``, that was once written down elsewhere. With it a
+            history that was cut off or written anew is found as well: without it such a
+            store, made consistent again, cannot be told from a true one.
+
+    Raises:
+        InvalidInput: *earlier* is no ``REV:HASH``.
+    """
+    anchor = _anchor(earlier)
+    yield from _damage(connection)
+    rows = _Tables(connection)
+    before = START
+    for row in rows.changes:
+        for what in _wrong_with(row, before, rows):
+            yield Problem(Revision(row.revision), what)
+        before = Head(Revision(row.revision), row.hash, Instant(row.at))
+        if anchor and anchor.revision == before.revision and anchor.hash != before.hash:
+            yield Problem(before.revision, "the history up to here was written anew")
+    for what in (*_left_over(rows), *_wrong_with_head(connection, before)):
+        yield Problem(None, what)
+    if anchor and anchor.revision > before.revision:
+        yield Problem(None, f"the history ends at revision {before.revision}: its tail was cut off")
+
+
+def _anchor(earlier: Head | str | None) -> Head | None:
+    if not isinstance(earlier, str):
+        return earlier
+    revision, (_, _, digest) = Revision.parse(earlier), earlier.strip().partition(":")
+    if not digest:
+        raise InvalidInput(
+            "not a head", subject=quoted(earlier), why="it has no hash", hint="REV:HASH is wanted"
+        )
+    return Head(revision, digest, Instant(0))
+
+
+def _damage(connection: Connection) -> Iterator[Problem]:
+    """What SQLite itself finds: a torn page, an index that has not the rows of its table."""
+    if connection.dialect.name == "sqlite":
+        for (line,) in connection.execute(text("PRAGMA integrity_check(20)")):
+            if line != "ok":
+                yield Problem(None, f"the file is damaged: {line}")
+
+
+# Reading: every table in the order of revisions, handed out revision by revision.
+
+
+class _InTurn:
+    """The rows of one table in the order of their column ``turn``, handed out by it."""
+
+    def __init__(self, rows: Iterable[Row[Any]]) -> None:
+        self._rows = iter(rows)
+        self._next = next(self._rows, None)
+
+    def of(self, revision: int) -> list[Row[Any]]:
+        """The rows of *revision*; rows of lower ones, which have no change, come with them."""
+        found = []
+        while self._next is not None and _turn(self._next) <= revision:
+            found.append(self._next)
+            self._next = next(self._rows, None)
+        return found
+
+    def rest(self) -> Iterator[Row[Any]]:
+        """The rows whose revision is beyond the last change."""
+        while self._next is not None:
+            yield self._next
+            self._next = next(self._rows, None)
+
+
+def _turn(row: Row[Any]) -> float:
+    # SQLite keeps whatever was written, by force also a text, and sorts it behind the numbers.
+    turn = row.turn
+    return turn if isinstance(turn, (int, float)) else float("inf")
+
+
+class _Tables:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.changes = self._read(select(schema.changes).order_by(schema.changes.c.revision))
+        self.in_turn = {
+            "apps": self._by(schema.change_apps, "revision"),
+            "grants_begun": self._by(schema.grants, "from_revision"),
+            "grants_ended": self._by(schema.grants, "to_revision"),
+            "tenants_begun": self._by(schema.tenants, "from_revision"),
+            "tenants_ended": self._by(schema.tenants, "to_revision"),
+        }
+
+    def _by(self, table: Table, turn: str) -> _InTurn:
+        column = table.c[turn]
+        columns = (_as_it_lies(each) for each in table.c)
+        statement = select(column.label("turn"), *columns).order_by(column)
+        return _InTurn(self._read(statement.where(column.is_not(None))))
+
+    def _read(self, statement: Select[Any]) -> Iterator[Row[Any]]:
+        return iter(self._connection.execute(statement, execution_options={"yield_per": 500}))
+
+
+def _as_it_lies(column: Any) -> Any:  # noqa: ANN401 - Core's own Any
+    # A boolean would be made of whatever number lies there, and 7 pass for true.
+    return type_coerce(column, Integer).label("enabled") if column.name == "enabled" else column
+
+
+def _shown(row: Iterable[Any] | str) -> str:
+    return quoted(row if isinstance(row, str) else " ".join(map(str, row)))
+
+
+# Judging
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows that name one revision, by what they are and whether they begin or end there."""
+
+    apps: list[Row[Any]]
+    grants_begun: list[Row[Any]]
+    grants_ended: list[Row[Any]]
+    tenants_begun: list[Row[Any]]
+    tenants_ended: list[Row[Any]]
+
+
+def _wrong_with(row: Row[Any], before: Head, tables: _Tables) -> Iterator[str]:
+    """What is wrong with one row of history, and with what begins and ends at its revision."""
+    found = {name: table.of(row.revision) for name, table in tables.in_turn.items()}
+    yield from _strays(found, row.revision)
+    try:
+        change = Change.from_json({**json.loads(row.content), "hash": row.hash})
+        yield from broken_link(change, before)
+        yield from _wrong_columns(row, change)
+        yield from _wrong_rows(change, _Rows(**found))
+    except (KeyError, TypeError, ValueError) as why:
+        # Not only what is no JSON: a verb without what it needs, too.
+        yield f"its content is not that of a change: {why}"
+
+
+def _strays(found: dict[str, list[Row[Any]]], revision: int) -> Iterator[str]:
+    """Rows of revisions that are not there; they are taken out of *found*."""
+    for name, rows in found.items():
+        yield from (_no_such(name, row) for row in rows if row.turn != revision)
+        found[name] = [row for row in rows if row.turn == revision]
+
+
+def _left_over(tables: _Tables) -> Iterator[str]:
+    for name, table in tables.in_turn.items():
+        yield from (_no_such(name, row) for row in table.rest())
+
+
+def _no_such(name: str, row: Row[Any]) -> str:
+    return f"{name.replace('_', ' ')}: {_shown(row)} names a revision that is not there"
+
+
+def _wrong_columns(row: Row[Any], change: Change) -> Iterator[str]:
+    if row.content != canonical(change):
+        yield "its content is not written as a change is"
+    told = (change.revision, change.at, change.tenant.value, change.by.actor.name)
+    if (row.revision, row.at, row.tenant, row.actor) != told:
+        yield "its columns differ from its content"
+
+
+def _wrong_rows(change: Change, rows: _Rows) -> Iterator[str]:
+    tenant = change.tenant.value
+    told = {(tenant, outcome.app.value) for outcome in change.outcomes}
+    yield from _unlike("the look-up of app", told, {(row.tenant, row.app) for row in rows.apps})
+    yield from _wrong_grants(change, rows)
+    yield from _wrong_tenants(change, rows)
+
+
+def _wrong_grants(change: Change, rows: _Rows) -> Iterator[str]:
+    place = (change.tenant.value, change.action)
+    ending = {(*place, one.app.value, one.expired_at) for one in change.outcomes if _ends(one)}
+    ended = {(row.tenant, row.action, row.app, row.expires_at): row for row in rows.grants_ended}
+    yield from _unlike("the end of grant", ending, set(ended))
+    yield from _ended_early(rows.grants_ended)
+    begun = {
+        (row.tenant, row.action, row.app, row.granted, row.position, row.expires_at)
+        for row in rows.grants_begun
+    }
+    before = {app: (row.granted, row.position) for (_, _, app, _), row in ended.items()}
+    beginning = {(*place, *begins) for begins in _beginnings(change, before)}
+    yield from _unlike("grant", beginning, begun)
+
+
+def _ends(outcome: Outcome) -> bool:
+    """Whether an open row of the app is closed: also one that had run out, by adding it anew."""
+    anew = outcome.result is Result.ADDED and outcome.expired_at is not None
+    return anew or outcome.result in {Result.CHANGED, Result.REMOVED}
+
+
+def _beginnings(
+    change: Change, before: dict[str, tuple[int, int]]
+) -> Iterator[tuple[str, int | None, int | None, int | None]]:
+    """Of each row that the change opens: app, granted, position, expiry."""
+    places = count()
+    for one in change.outcomes:
+        if one.result is Result.ADDED:
+            yield one.app.value, change.revision, next(places), one.expires_at
+        elif one.result is Result.CHANGED:
+            granted, position = before.get(one.app.value, (None, None))
+            yield one.app.value, granted, position, one.expires_at
+
+
+def _wrong_tenants(change: Change, rows: _Rows) -> Iterator[str]:
+    verb, tenant = effect(change), change.tenant.value
+    ends = verb not in {Verb.SET, Verb.TENANT_ADD}
+    ended = {row.tenant: row for row in rows.tenants_ended}
+    yield from _unlike("the end of tenant", {tenant} if ends else set(), set(ended))
+    yield from _ended_early(rows.tenants_ended)
+    begun = {
+        (row.tenant, row.added, row.name, row.name_key, row.enabled) for row in rows.tenants_begun
+    }
+    yield from _unlike("tenant", set(_tenant_begun(change, ended.get(tenant))), begun)
+
+
+def _tenant_begun(change: Change, before: Row[Any] | None) -> Iterator[tuple[Any, ...]]:
+    """The row of the tenant that the change opens, if it opens one."""
+    if effect(change) is Verb.SET:
+        return
+    known = None
+    if before is not None:
+        since, added = Revision(before.from_revision), Revision(before.added)
+        known = Tenant(change.tenant, before.name, bool(before.enabled), since, added)
+    after = tenant_after(change, known, change.revision)
+    if after is not None:
+        key = None if after.name is None else name_key(after.name)
+        yield after.id.value, after.added, after.name, key, after.enabled
+
+
+def _ended_early(rows: list[Row[Any]]) -> Iterator[str]:
+    for row in rows:
+        if not row.from_revision < row.to_revision:
+            yield f"{_shown(row)} ends before it begins"
+
+
+def _unlike(what: str, told: set[Any], found: set[Any]) -> Iterator[str]:
+    for one in sorted(told - found, key=repr):
+        yield f"{what} {_shown(one)} is told by the history and not there"
+    for one in sorted(found - told, key=repr):
+        yield f"{what} {_shown(one)} is there and not told by the history"
+
+
+def _wrong_with_head(connection: Connection, last: Head) -> Iterator[str]:
+    rows = connection.execute(select(schema.head)).all()
+    told = [(1, last.revision, last.hash, last.at)]
+    if [(row.id, row.revision, row.hash, row.at) for row in rows] != told:
+        yield f"the head is not that of the last change, {last.revision}"
