@@ -18,7 +18,7 @@ __all__ = ["DECIMAL_LIMIT", "Literal", "Number", "invariant_text", "value_of"]
 DECIMAL_LIMIT = 2**96 - 1
 _DOUBLE_LIMIT = int(1.7976931348623157e308)
 
-_INFINITIES = {float("inf"): "∞", float("-inf"): "-∞"}
+_INFINITIES = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
 
 # Suffix -> the types tried in order: name, least and greatest value.
 _INT32 = ("System.Int32", -(2**31), 2**31 - 1)
@@ -40,6 +40,7 @@ _INTEGERS: dict[str, tuple[tuple[str, int, int], ...]] = {
 _SIGNED_BINARY = frozenset((8, 16, 32, 64, 96))
 _BIG_BINARY = 128
 _LONG_HEX = 16
+_HEX_DIGITS = {"y": 2, "s": 4, "l": 16}
 _LONG_BINARY = 64
 
 
@@ -118,7 +119,7 @@ def _scaled(exact: Decimal, context: Context) -> Decimal | None:
     for scale in range(max(0, min(-int(exact.as_tuple().exponent), 28)), -1, -1):
         value = exact.quantize(Decimal(1).scaleb(-scale), context=context)
         if abs(int(value.scaleb(scale, context=context))) <= DECIMAL_LIMIT:
-            return value
+            return value if value else abs(value)
     return None
 
 
@@ -136,8 +137,9 @@ def _whole(literal: Literal) -> tuple[int, str] | None:
 
 
 def _hexadecimal(digits: str, suffix: str) -> tuple[int, str] | None:
-    # Eight digits, or sixteen, are the bits of a signed number: 0xFFFFFFFF is -1.
-    if not suffix.startswith("u") and (len(digits) - 1) % 8 == 0:
+    # As many digits as the type has bits for are bits: 0xFFFFFFFF is -1, and so is 0xFFy.
+    bits = _HEX_DIGITS.get(suffix) or (8 if len(digits) < _LONG_HEX else _LONG_HEX)
+    if not suffix.startswith("u") and len(digits) == bits + 1:
         digits = digits[1:]
     value = int(digits or "0", 16)
     if digits and digits[0] in "89abcdefABCDEF":
@@ -185,7 +187,7 @@ def invariant_text(value: float | Decimal) -> str:
     if value in _INFINITIES:
         return _INFINITIES[value]
     sign, digits, exponent = _digits_of(value)
-    if -5 <= exponent < 15:  # noqa: PLR2004
+    if -5 < exponent < 17:  # noqa: PLR2004
         return sign + _plain(digits, exponent)
     fraction = "." + digits[1:] if len(digits) > 1 else ""
     mark = "-" if exponent < 0 else "+"
