@@ -92,8 +92,8 @@ class Reporter(Protocol):
     def requires(self, start: int, end: int) -> None:
         """Take note of a ``#requires`` line."""
 
-    def tick(self) -> None:
-        """Count a token, so that a text made to be slow is given up."""
+    def spend(self, cost: int) -> None:
+        """Count what a token cost, so that a text made to be slow is given up."""
 
 
 @dataclass(slots=True)
@@ -936,21 +936,22 @@ class Scanner:
 
     def next_token(self) -> Token:
         """The next token in the present mode; `tokens.END` for ever at the end."""
-        self._reporter.tick()
-        while True:
+        begin = self._index
+        token = None
+        while token is None:
             self._token_start = self._index
             char = self._next()
             scan = _STARTS.get(char)
             if scan is not None:
                 token = scan(self, char)
-                if token is not None:
-                    return token
             elif char in BLANKS:
                 self._skip_blanks()
             elif is_letter(char):
-                return self._identifier(char)
+                token = self._identifier(char)
             else:
-                return self._generic(char)
+                token = self._generic(char)
+        self._reporter.spend(1 + (self._index - begin) // 4)
+        return token
 
     def _blank(self, _char: str) -> None:
         self._skip_blanks()

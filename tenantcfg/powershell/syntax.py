@@ -51,10 +51,11 @@ __all__ = ["ParseError", "Parsed", "Parser", "parse"]
 # level takes some ten frames of Python's stack, which ends at a thousand.
 _DEEPEST = 48
 
-# A text may take so many tokens, repeated ones counted: PowerShell scans some constructs
-# again at each level, and a text can be made to take for ever.
-_TOKENS = 10_000
-_TOKENS_PER_CHARACTER = 30
+# What scanning may cost: PowerShell scans some constructs again at each level, and a text can
+# be made to take for ever. A token costs one, and one more for every four characters; three
+# for each character of the text is what ordinary lines come to.
+_COST = 10_000
+_COST_PER_CHARACTER = 12
 
 _VALUES = {"true": True, "false": False, "null": None}
 
@@ -117,8 +118,13 @@ def parse(text: str) -> Parsed:
             "text nested too deeply", "write it with fewer levels", Extent(0, len(text))
         )
         return Parsed(Script(text, ()), (), (whole,))
-    unsupported = sorted(parser.unsupported, key=lambda node: node.extent.start)
+    # What was scanned again was refused again: each once.
+    unsupported = sorted(set(parser.unsupported), key=_place)
     return Parsed(Script(text, statements), parser.all_errors(), tuple(unsupported))
+
+
+def _place(node: Unsupported) -> tuple[int, int, str]:
+    return node.extent.start, node.extent.end, node.construct
 
 
 class _TooComplicated(Exception):
@@ -143,7 +149,7 @@ class Parser:
         self._seen: set[tuple[str, int, int]] = set()
         self._duplicates: list[tuple[int, list[tuple[Extent, str]]]] = []
         self._depth = 0
-        self._tokens = _TOKENS + _TOKENS_PER_CHARACTER * len(text)
+        self._budget = _COST + _COST_PER_CHARACTER * len(text)
 
     # -- errors and refusals ----------------------------------------------------------
 
@@ -194,8 +200,7 @@ class Parser:
     def refuse(self, construct: str, advice: str, start: int, end: int) -> Unsupported:
         """A node for what is outside the language, which is also kept as such."""
         node = Unsupported(construct, advice, Extent(start, end))
-        if node not in self.unsupported:
-            self.unsupported.append(node)
+        self.unsupported.append(node)
         return node
 
     @staticmethod
@@ -210,10 +215,10 @@ class Parser:
             return isinstance(node.elements[0], Unsupported) and _is_broken(node.elements[0])
         return _is_broken(node)
 
-    def tick(self) -> None:
-        """Count a token."""
-        self._tokens -= 1
-        if self._tokens < 0:
+    def spend(self, cost: int) -> None:
+        """Count what a token cost to scan."""
+        self._budget -= cost
+        if self._budget < 0:
             self.give_up()
 
     @staticmethod
