@@ -20,7 +20,7 @@ from tenantcfg.powershell.conversions import (
     variable_name,
 )
 from tenantcfg.powershell.records import Category, ErrorRecord, raise_
-from tenantcfg.powershell.values import NOTHING, argument_text, to_string
+from tenantcfg.powershell.values import NOTHING, argument_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -232,7 +232,7 @@ def bind_piped(binding: Binding, piped: Value) -> Binding:
             "the command does not take pipeline input or the input and its properties do not "
             "match any of the parameters that take pipeline input.",
             binding.extent,
-            target=None if piped is None else to_string(piped),
+            target=_target_text(piped),
         )
     )
 
@@ -404,41 +404,62 @@ class _Work:
         raise_(_error(self.cmdlet, name, message, extent))
 
 
-def unwritable_variable(binding: Binding) -> ErrorRecord | None:
-    """The error of the first ``-...Variable`` that PowerShell could not set (cmdlets B17)."""
+def unwritable_variable(binding: Binding, extent: Extent) -> ErrorRecord | None:
+    """
+    The error of the first ``-...Variable`` that PowerShell could not set (cmdlets B17).
+
+    It is shown at *extent*, which is the statement that ran last, not the command.
+    """
     for parameter in _VARIABLES:
         given = binding.bound.get(parameter)
-        if not isinstance(given, str):
-            continue
-        name = variable_name(given, parameter)
-        if name is None:
-            return ErrorRecord(
-                "Argument",
-                Category.INVALID_ARGUMENT,
-                'Cannot process argument because the value of argument "name" is not valid. '
-                'Change the value of the "name" argument and run the operation again.',
-                _SMA + "RuntimeException",
-                extent=binding.extent,
-            )
-        canonical = _READ_ONLY.get(name.lower())
-        if canonical is not None:
-            return ErrorRecord(
-                "VariableNotWritable",
-                Category.WRITE_ERROR,
-                f"Cannot overwrite variable {canonical} because it is read-only or constant.",
-                _SMA + "SessionStateUnauthorizedAccessException",
-                target=canonical,
-                extent=binding.extent,
-            )
+        if isinstance(given, str):
+            error = _variable_error(given, parameter)
+            if error is not None:
+                message, name, category, exception, target = error
+                return ErrorRecord(name, category, message, _SMA + exception, target, extent)
     return None
 
 
+_VariableError = tuple[str, str, str, str, str | None]
+
+
+def _variable_error(given: str, parameter: str) -> _VariableError | None:
+    piped = parameter == _PIPELINE_VARIABLE
+    name = variable_name(given, parameter, append=not piped)
+    if not name:
+        return None if piped else _NO_VARIABLE
+    canonical = _READ_ONLY.get(name.lower())
+    if canonical is not None or (piped and name.lower() == "null"):
+        shown = name if piped else canonical
+        message = f"Cannot overwrite variable {shown} because it is read-only or constant."
+        exception = "SessionStateUnauthorizedAccessException"
+        return message, "VariableNotWritable", Category.WRITE_ERROR, exception, shown
+    target = _TYPED.get(name.lower())
+    if target is None or piped:
+        return None
+    message = (
+        'Cannot convert the "System.Collections.ArrayList" value of type '
+        f'"System.Collections.ArrayList" to type "{_SMA}{target}".'
+    )
+    name = "ConvertToFinalInvalidCastException"
+    return message, name, Category.INVALID_ARGUMENT, "RuntimeException", None
+
+
+_PIPELINE_VARIABLE = "PipelineVariable"
 _VARIABLES = (
     "OutVariable",
     "ErrorVariable",
     "WarningVariable",
     "InformationVariable",
-    "PipelineVariable",
+    _PIPELINE_VARIABLE,
+)
+_NO_VARIABLE: _VariableError = (
+    'Cannot process argument because the value of argument "name" is not valid. Change the value '
+    'of the "name" argument and run the operation again.',
+    "Argument",
+    Category.INVALID_ARGUMENT,
+    "RuntimeException",
+    None,
 )
 _READ_ONLY = {
     name.lower(): name
@@ -446,6 +467,12 @@ _READ_ONLY = {
         "? true false PID HOME Host PSHOME PSVersionTable PSEdition ExecutionContext ShellId "
         "PSCulture PSUICulture IsLinux IsMacOS IsWindows IsCoreCLR EnabledExperimentalFeatures"
     ).split()
+}
+# Variables of a function that hold one type and no list.
+_TYPED = {
+    "myinvocation": "InvocationInfo",
+    "psboundparameters": "PSBoundParametersDictionary",
+    "pscmdlet": "PSScriptCmdlet",
 }
 
 
@@ -483,6 +510,12 @@ def _error(
 ) -> ErrorRecord:
     fqid = f"{name},{cmdlet.name}"
     return ErrorRecord(fqid, category, message, exception, target, extent, cmdlet.name)
+
+
+def _target_text(piped: Value) -> str | None:
+    if isinstance(piped, tuple):
+        return "System.Object[]"
+    return None if piped is None else str(piped)
 
 
 def _exact(parameters: Iterable[Parameter], wanted: str) -> Parameter | None:

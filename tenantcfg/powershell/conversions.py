@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NoReturn
 
+from tenantcfg.powershell.tree import Constant, ExpressionElement, Extent
 from tenantcfg.powershell.values import (
     NOTHING,
     ActionPreference,
@@ -24,6 +25,7 @@ from tenantcfg.powershell.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
     from tenantcfg.powershell.values import Value
 
@@ -33,6 +35,8 @@ _SMA = "System.Management.Automation."
 _SWITCH = _SMA + "SwitchParameter"
 _ACTION = _SMA + "ActionPreference"
 _INT32 = range(-(2**31), 2**31)
+_TOO_LARGE = "Value was either too large or too small for an Int32."
+_HEXADECIMAL = ("0x", "&h", "#")
 
 
 class Kind(Enum):
@@ -92,16 +96,16 @@ def convert(value: Value, kind: Kind, parameter: str) -> Value:
     return _CONVERTERS[kind](value, parameter)
 
 
-def variable_name(value: str, parameter: str) -> str | None:
+def variable_name(value: str, parameter: str, *, append: bool = True) -> str:
     """
-    The variable that *value* of a ``-...Variable`` parameter names; None: not a name at all.
+    The variable that *value* of a ``-...Variable`` parameter names; empty: none.
 
-    A leading ``+`` appends, ``global:`` and the like are scopes.
+    With *append* a leading ``+`` is no part of the name; ``global:`` and the like are scopes.
 
     Raises:
         Misfit: it is empty, or on a drive that holds no variables.
     """
-    path = value[1:] if value.startswith("+") else value
+    path = value.removeprefix("+")
     if not path:
         raise Misfit(
             Conversion.VALIDATION,
@@ -116,8 +120,8 @@ def variable_name(value: str, parameter: str) -> str | None:
             f"Cannot validate argument on parameter '{parameter}'. Cannot validate argument "
             f"'{value}' because it is not a valid variable name.",
         )
-    if colon and not name:
-        return None
+    if not append and path != value:
+        return value
     return name if colon else path
 
 
@@ -281,7 +285,7 @@ def _setting(parameter: str, reason: str) -> NoReturn:
 def _to_action(value: Value) -> ActionPreference:
     match value:
         case str():
-            return _action_of_text(value, value)
+            return _action_of_text(value)
         case bool():
             raise ValueError(
                 f'Cannot convert value "{value}" to type "{_ACTION}". Error: "Invalid cast from '
@@ -290,14 +294,19 @@ def _to_action(value: Value) -> ActionPreference:
         case Number():
             return _action_of_number(value)
         case tuple():
-            return _action_of_items(value)
+            return _action_of_text(",".join(_action_text(item) for item in value))
         case Hashtable():
             return _action_of_entries(value)
         case PSObject():
             why = _foreign(value, _ACTION)
             raise ValueError(f'Cannot convert value "{value}" to type "{_ACTION}". Error: "{why}"')
         case _:
-            raise ValueError(_foreign(value, _ACTION))
+            raise ValueError(_no_action("null"))
+
+
+def _action_text(item: Value) -> str:
+    """An item of an array: text as it is, anything else as the name that it comes to."""
+    return item if isinstance(item, str) else _to_action(item).name
 
 
 def _action_of_number(number: Number) -> ActionPreference:
@@ -305,73 +314,73 @@ def _action_of_number(number: Number) -> ActionPreference:
         raise ValueError(_foreign(number, _ACTION))
     if number.type_name in {"System.Double", "System.Decimal", "System.Single"}:
         # Not a whole type: read as text, as typed.
-        return _action_of_text(to_string(number), to_string(number))
-    return _defined(int(number.value), str(number))
+        return _action_of_text(to_string(number))
+    # A cast to 32 bits: what is above them is lost.
+    return _defined((int(number.value) + 2**31) % 2**32 - 2**31, str(number))
 
 
-def _action_of_text(text: str, shown: str) -> ActionPreference:
+def _action_of_text(text: str) -> ActionPreference:
     name = text.strip()
-    if name[:1].isdigit() or name[:1] in {"+", "-"}:
-        try:
-            number = int(name, 10)
-        except ValueError:
-            raise ValueError(_no_name(shown, name, shown)) from None
-        if number not in _INT32:
-            raise ValueError(
-                f'Cannot convert value "{shown}" to type "{_ACTION}". Error: "Value was either '
-                'too large or too small for an Int32."'
-            )
-        return _defined(number, shown)
+    if name[:1].isdecimal() or name[:1] in {"+", "-"}:
+        return _action_of_digits(name, text)
+    if text and not name:
+        raise ValueError(_no_name(text))
     if "," in name:
-        return _several([part.strip() for part in name.split(",")], shown)
-    return _named(name, text, shown)
+        return _several([part.strip() for part in name.split(",")], text)
+    return _named(name, text)
 
 
-def _named(name: str, text: str, shown: str) -> ActionPreference:
+def _action_of_digits(digits: str, text: str) -> ActionPreference:
+    if not (digits.isascii() and digits[1:].isdecimal() or digits.isdecimal()):
+        raise ValueError(_no_name(text))
+    number = int(digits)
+    if number not in _INT32:
+        raise ValueError(
+            f'Cannot convert value "{text}" to type "{_ACTION}". Error: "{_TOO_LARGE}"'
+        )
+    return _defined(number, text)
+
+
+def _named(name: str, text: str) -> ActionPreference:
     lower = name.lower()
     exact = [action for action in ActionPreference if action.name.lower() == lower]
     near = exact or [a for a in ActionPreference if a.name.lower().startswith(lower)]
     if len(near) == 1:
         return near[0]
     if not near:
-        raise ValueError(_no_name(shown, name, text))
+        raise ValueError(_no_name(text))
     listed = ", ".join(action.name for action in near)
     raise ValueError(
-        f'Cannot convert value "{shown}" to type "{_ACTION}". Error: "The identifier name {text} '
+        f'Cannot convert value "{text}" to type "{_ACTION}". Error: "The identifier name {text} '
         "cannot be processed because it is either too similar or identical to the following "
         f'enumerator names: {listed}. Use a more specific identifier name."'
     )
 
 
-def _several(names: list[str], shown: str) -> ActionPreference:
+def _several(names: list[str], text: str) -> ActionPreference:
     by_name = {action.name.lower(): action for action in ActionPreference}
     if any(name.lower() not in by_name for name in names):
-        raise ValueError(_no_name(shown, shown, shown))
+        raise ValueError(_no_name(text))
     number = 0
     for name in names:
         number |= by_name[name.lower()]
-    return _defined(number, shown)
-
-
-def _action_of_items(items: tuple[Value, ...]) -> ActionPreference:
-    if all(isinstance(item, Number) for item in items) and items:
-        number = 0
-        for item in items:
-            number |= _action_of_number(item)
-        return _defined(number, str(number))
-    if None in items:
-        raise ValueError(_no_action("null"))
-    text = ",".join(to_string(item) for item in items)
-    return _action_of_text(text, text)
+    return _defined(number, text)
 
 
 def _action_of_entries(table: Hashtable) -> ActionPreference:
-    for key, _ in table.items():
-        raise ValueError(
-            f"Cannot create object of type \"{_ACTION}\". The property '{key}' was not found for "
-            f"the '{_ACTION}' object. The settable properties are: [value__ <System.Int32>]."
-        )
-    return ActionPreference.SilentlyContinue
+    number = 0
+    cannot = f'Cannot create object of type "{_ACTION}". '
+    for key, value in table.items():
+        if to_string(key).lower() != "value__":
+            raise ValueError(
+                f"{cannot}The property '{to_string(key)}' was not found for the '{_ACTION}' "
+                "object. The settable properties are: [value__ <System.Int32>]."
+            )
+        try:
+            number = _to_int32(value)
+        except ValueError as why:
+            raise ValueError(cannot + str(why)) from None
+    return _defined(number, str(number))
 
 
 def _defined(number: int, shown: str) -> ActionPreference:
@@ -389,11 +398,10 @@ def _no_action(shown: str) -> str:
     )
 
 
-def _no_name(shown: str, name: str, text: str) -> str:
-    del name
+def _no_name(text: str) -> str:
     names = ", ".join(ActionPreference.__members__)
     return (
-        f'Cannot convert value "{shown}" to type "{_ACTION}". Error: "Unable to match the '
+        f'Cannot convert value "{text}" to type "{_ACTION}". Error: "Unable to match the '
         f"identifier name {text} to a valid enumerator name. Specify one of the following "
         f'enumerator names and try again:\n{names}"'
     )
@@ -416,46 +424,80 @@ def _to_int32(value: Value) -> int:
             raise ValueError(_foreign(value, "System.Int32"))
 
 
-def _whole(value: object, shown: str) -> int:
+def _whole(value: float | Decimal, shown: str) -> int:
+    number = _rounded(value)
+    if number is None:
+        raise ValueError(f'{_cannot(shown)} Error: "{_TOO_LARGE}"')
+    return number
+
+
+def _rounded(value: float | Decimal) -> int | None:
+    """*value* as 32 bits hold it, halves to the even number; None: they do not."""
     try:
-        number = round(value)  # type: ignore[call-overload]  # to the even one, as .NET does
+        number = round(value)
     except (OverflowError, ValueError):
-        number = None
-    if number is None or number not in _INT32:
-        raise ValueError(
-            f'Cannot convert value "{shown}" to type "System.Int32". Error: "Value was either too '
-            'large or too small for an Int32."'
-        )
-    return int(number)
+        return None
+    return number if number in _INT32 else None
 
 
 def _int_of_text(text: str) -> int:
-    number = _number_of_text(text.strip())
-    if number is None:
-        raise ValueError(
-            f'Cannot convert value "{text}" to type "System.Int32". Error: "The input string '
-            f"'{text}' was not in a correct format.\""
-        )
-    return _whole(number, text)
-
-
-def _number_of_text(text: str) -> int | float | None:
-    import re  # noqa: PLC0415  a string for a number is rare, and the import is not free
-
-    if not text:
+    """What Int32's own converter reads, else what the language reads as a number."""
+    digits = text.strip()
+    if not digits:
         return 0
-    whole = re.fullmatch(
-        r"([+-]?)(0[xX][0-9a-fA-F]+|\d[\d,]*)(?:[lLdDnN])?([kKmMgGtTpP][bB])?", text
-    )
-    if whole:
-        sign, digits, multiple = whole.groups()
-        number = int(digits, 16) if digits[:2] in {"0x", "0X"} else int(digits.replace(",", ""))
-        power = "kmgtp".index(multiple[0].lower()) + 1 if multiple else 0
-        return (-number if sign == "-" else number) * 1024**power
-    real = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text)
-    if real and float(text) not in {float("inf"), float("-inf")}:
-        return float(text)
-    return None
+    prefix = next((one for one in _HEXADECIMAL if digits.lower().startswith(one)), None)
+    if prefix is not None and _is_hexadecimal(digits[len(prefix) :]):
+        return _int_of_bits(int(digits[len(prefix) :], 16), text)
+    unsigned = digits[1:] if digits[0] in "+-" else digits
+    if unsigned.isascii() and unsigned.isdecimal():
+        return _whole(int(digits), text)
+    number = _number_of_text(digits)
+    whole = None if number is None else _rounded(number)
+    if whole is None:
+        raise ValueError(
+            f"{_cannot(text)} Error: \"The input string '{text}' was not in a correct format.\""
+        )
+    return whole
+
+
+def _is_hexadecimal(digits: str) -> bool:
+    return bool(digits) and set(digits.lower()) <= set("0123456789abcdef")
+
+
+def _int_of_bits(bits: int, text: str) -> int:
+    if bits >= 2**32:
+        raise ValueError(
+            f'{_cannot(text)} Error: "Value was either too large or too small for a UInt32."'
+        )
+    return (bits + 2**31) % 2**32 - 2**31
+
+
+def _number_of_text(digits: str) -> float | Decimal | None:
+    """The number that *digits* is as a literal, or with commas between its thousands."""
+    number = _literal(digits)
+    whole, point, fraction = digits.partition(".")
+    if number is None and "," in whole and whole[0] != "," and "," not in fraction:
+        number = _literal(whole.replace(",", "") + point + fraction)
+    return number
+
+
+def _literal(digits: str) -> float | Decimal | None:
+    from tenantcfg.powershell.syntax import parse  # noqa: PLC0415  a rare way, a big module
+
+    parsed = parse(digits)
+    statements = parsed.script.statements
+    if parsed.errors or parsed.unsupported or len(statements) != 1:
+        return None
+    (element, *rest) = statements[0].elements
+    if rest or not isinstance(element, ExpressionElement):
+        return None
+    node = element.expression
+    whole = Extent(0, len(digits))
+    return node.value if isinstance(node, Constant) and node.extent == whole else None
+
+
+def _cannot(shown: str) -> str:
+    return f'Cannot convert value "{shown}" to type "System.Int32".'
 
 
 def _foreign(value: Value, target: str) -> str:

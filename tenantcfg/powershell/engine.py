@@ -36,6 +36,7 @@ from tenantcfg.powershell.tree import (
     Constant,
     ExpandableString,
     ExpressionElement,
+    Extent,
     Paren,
     StringConstant,
     SubExpression,
@@ -157,6 +158,8 @@ class _Evaluator:
 
     def __init__(self, cmdlets: dict[str, Cmdlet]) -> None:
         self._cmdlets = cmdlets
+        # The statement that ran last: PowerShell shows some errors there.
+        self._position = Extent(0, 0)
 
     def value(self, node: Expression) -> Value:
         """The value of an expression."""
@@ -171,8 +174,7 @@ class _Evaluator:
                 items = tuple(self.value(item) for item in node.items)
                 return UNKNOWN if UNKNOWN in items else items
             case ArrayExpression():
-                collected = self.collected(node.statements)
-                return UNKNOWN if collected is None else tuple(collected)
+                return self._array(node)
             case SubExpression():
                 return self._sub_expression(node)
             case Paren():
@@ -232,6 +234,16 @@ class _Evaluator:
             return UNKNOWN
         return "".join(to_string(part) for part in parts)
 
+    def _array(self, node: ArrayExpression) -> Value:
+        if len(node.statements) == 1:
+            alone = _pure(node.statements[0])
+            if alone is not None:
+                # No statement of its own: an error in it is the command's round it.
+                value = self.value(alone)
+                return UNKNOWN if value is UNKNOWN else _items(value)
+        collected = self.collected(node.statements)
+        return UNKNOWN if collected is None else tuple(collected)
+
     def _sub_expression(self, node: SubExpression) -> Value:
         if not node.statements:
             return None
@@ -243,17 +255,19 @@ class _Evaluator:
         table = Hashtable()
         for entry in node.entries:
             key = self.value(entry.key)
+            if _pure(entry.value) is None:
+                self._position = entry.value.extent
             value = self.statement_value(entry.value)
             if key is UNKNOWN:
                 return UNKNOWN
             if key is None or key is NOTHING:
-                raise_(_hash_error("InvalidNullKey", _NULL_KEY, node))
+                raise_(_hash_error("InvalidNullKey", _NULL_KEY, entry.key))
             if key in table:
                 raise_(
                     _hash_error(
                         "DuplicateKeyInHashLiteral",
                         f"Duplicate keys '{argument_text(key)}' are not allowed in hash literals.",
-                        node,
+                        entry.key,
                     )
                 )
             entries.append((key, value))
@@ -273,6 +287,7 @@ class _Run(_Evaluator):
     def statements(self, statements: Iterable[Pipeline], emit: Callable[[Value], None]) -> None:
         """Run *statements*; a terminating error is written, and the next one runs."""
         for statement in statements:
+            self._position = statement.extent
             try:
                 self._pipeline(statement, emit)
             except StatementFailed as why:
@@ -326,7 +341,7 @@ class _Run(_Evaluator):
             for command, given, (cmdlet, _) in zip(commands, arguments, cmdlets, strict=True)
         ]
         for binding in bindings:
-            error = unwritable_variable(binding)
+            error = unwritable_variable(binding, self._position)
             if error is not None:
                 raise_(error)
         for binding, (_, typed) in zip(reversed(bindings), reversed(cmdlets), strict=True):
@@ -381,7 +396,7 @@ class _Dry(_Evaluator):
         return None
 
     def _judge_binding(self, binding: Binding) -> None:
-        error = unwritable_variable(binding)
+        error = unwritable_variable(binding, binding.extent)
         if error is not None:
             raise_(error)
         judge = binding.cmdlet.judge
@@ -482,14 +497,14 @@ def _name_text(name: Expression) -> str:
             return ""
 
 
-def _hash_error(error_id: str, message: str, node: HashtableNode) -> ErrorRecord:
+def _hash_error(error_id: str, message: str, key: Expression) -> ErrorRecord:
     return ErrorRecord(
         error_id,
         Category.INVALID_OPERATION,
         message,
         _SMA + "RuntimeException",
         target="System.Collections.Hashtable",
-        extent=node.extent,
+        extent=key.extent,
     )
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tenantcfg.powershell.numbers import invariant_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from decimal import Decimal
@@ -60,17 +62,21 @@ class Number:
     A number and its .NET type (``System.Int32``, ``System.Double``, ...).
 
     *typed* is how it stood on the line where it stood as a command's argument: that is what
-    it turns into as a string (cmdlets G10). ``str`` gives .NET's invariant text.
+    it turns into as a string (cmdlets G10). ``str`` gives .NET's invariant text, *shown*
+    PowerShell's, which has fifteen digits of a double at most.
     """
 
     value: int | float | Decimal
     type_name: str
     typed: str | None = field(default=None, compare=False)
 
+    @property
+    def shown(self) -> str:
+        """The text that it has as a value."""
+        return _double_text(self.value) if isinstance(self.value, float) else str(self)
+
     def __str__(self) -> str:
-        if isinstance(self.value, float):
-            return _double_text(self.value)
-        return f"{self.value:f}" if self.type_name == "System.Decimal" else str(self.value)
+        return invariant_text(self.value)
 
     def __bool__(self) -> bool:
         return self.value != 0
@@ -204,7 +210,7 @@ def to_string(value: Value) -> str:
         case None:
             return ""
         case Number():
-            return value.typed if value.typed is not None else str(value)
+            return value.typed if value.typed is not None else value.shown
         case tuple():
             return " ".join(_item_text(item) for item in value)
         case _:
@@ -230,6 +236,8 @@ def _item_text(item: Value) -> str:
             return ""
         case tuple():
             return "System.Object[]"
+        case Number():
+            return item.shown
         case _:
             return str(item)
 
@@ -261,7 +269,7 @@ def _double_text(value: float) -> str:
     digits = mantissa.replace(".", "").rstrip("0") or "0"
     sign = "-" if str(value).startswith("-") else ""
     power = int(exponent)
-    if -5 <= power < 15:  # noqa: PLR2004  outside, .NET turns to the exponent form
+    if -5 < power < 15:  # noqa: PLR2004  outside, .NET turns to the exponent form
         return sign + _plain(digits, power + 1)
     point = f".{digits[1:]}" if len(digits) > 1 else ""
     return f"{sign}{digits[0]}{point}E{power:+03d}"

@@ -203,7 +203,7 @@ def as_item(value: Value) -> Any:
         case PSObject():
             return {"type": type_name(value), "text": ""}
         case Number():
-            return {"type": value.type_name, "text": str(value)}
+            return {"type": value.type_name, "text": value.shown}
         case _:
             return {"type": type_name(value), "text": to_string(value)}
 
