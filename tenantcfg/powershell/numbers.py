@@ -119,7 +119,7 @@ def _scaled(exact: Decimal, context: Context) -> Decimal | None:
     for scale in range(max(0, min(-int(exact.as_tuple().exponent), 28)), -1, -1):
         value = exact.quantize(Decimal(1).scaleb(-scale), context=context)
         if abs(int(value.scaleb(scale, context=context))) <= DECIMAL_LIMIT:
-            return value if value else abs(value)
+            return value or abs(value)
     return None
 
 
