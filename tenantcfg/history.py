@@ -158,7 +158,8 @@ class Change:
             revision at which it was found, with *hash* empty.
         at: of the store's clock; never earlier than the change before.
         action: the permission whose grants the outcomes speak of.
-        previous, hash: SHA-256 in lower-case hexadecimal; see `seal`.
+        previous, hash: SHA-256 in lower-case hexadecimal; see `seal`. A what-if names the
+            change that it would follow as its previous one, a change without effect none.
     """
 
     revision: Revision
@@ -175,6 +176,11 @@ class Change:
     def stored(self) -> bool:
         """Whether this change took a revision and stands in the history."""
         return bool(self.hash)
+
+    @property
+    def effective(self) -> bool:
+        """Whether it changed anything or, as a what-if, would have."""
+        return bool(self.previous)
 
     @property
     def receipt(self) -> str:

@@ -1,5 +1,13 @@
 """
 The store: everything that is kept, and the strict check.
+
+All SQL is in this room, for SQLite and PostgreSQL alike. What a check needs loads neither
+SQLAlchemy nor alembic; `tenantcfg.store.admin` makes, upgrades, saves and copies stores.
 """
 
 from __future__ import annotations
+
+from tenantcfg.store.door import Store
+from tenantcfg.store.views import Explanation, Tenant
+
+__all__ = ["Explanation", "Store", "Tenant"]

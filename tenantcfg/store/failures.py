@@ -1,8 +1,7 @@
 """
 What the drivers raise, and what it is to us: the one table at the room's edge.
 
-A failure that no row names is a fault of ours or of the database, and stays what it is
-underneath a plain `TenantcfgError`; it permits nothing.
+A failure that no row names is a plain `TenantcfgError`: a fault of ours, or of the database.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tenantcfg.errors import (
     StoreFull,
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from tenantcfg.store.address import Address
 
-__all__ = ["connection_lost", "ours", "translated"]
+__all__ = ["connection_lost", "fail", "translated"]
 
 _Row = tuple[type[TenantcfgError], str, str]
 
@@ -47,6 +46,8 @@ _UNREACHABLE: _Row = (Unavailable, "the store cannot be reached", "ask again")
 _MISSING: _Row = (StoreMissing, "there is no store", "tenantcfg db upgrade makes one")
 _CLOSED: _Row = (StoreUnusable, "the database does not let us in", "correct the address")
 _BROKEN: _Row = (StoreUnusable, "the store's file cannot be read or written", "look at the disk")
+
+_UNNAMED: _Row = (TenantcfgError, "the database failed", "")
 
 # Primary result codes: https://www.sqlite.org/rescode.html
 _SQLITE: dict[int, _Row] = {
@@ -102,19 +103,19 @@ def translated(address: Address) -> Iterator[None]:
         yield
     except TenantcfgError:
         raise
-    except Exception as why:
-        raise ours(why, address) from why
+    except Exception as why:  # noqa: BLE001 - goes on as it is, unless a database raised it
+        fail(why, address)
 
 
-def ours(why: BaseException, address: Address) -> BaseException:
-    """The error of ours for *why*; *why* itself where it comes from no database."""
+def fail(why: BaseException, address: Address) -> NoReturn:
+    """Raise the error of ours for *why*; *why* itself where it comes from no database."""
     original = getattr(why, "orig", None) or why
     row = _row_of(original, address)
     if row is None:
-        return why
+        raise why
     kind, what, hint = row
     said = " ".join(str(original).split())
-    return kind(what, subject=f"'{address.shown}'", why=said, hint=hint)
+    raise kind(what, subject=f"'{address.shown}'", why=said, hint=hint) from why
 
 
 def connection_lost(why: BaseException) -> bool:
@@ -130,9 +131,9 @@ def _row_of(original: BaseException, address: Address) -> _Row | None:
     if isinstance(original, OSError):
         return _os_row(original)
     if _of_postgresql(original):
-        return _postgresql_row(original)
+        return _postgresql_row(original) or _UNNAMED
     if type(original).__module__.partition(".")[0] in {"sqlite3", "pysqlite3"}:
-        return _sqlite_row(original, address)
+        return _sqlite_row(original, address) or _UNNAMED
     return None
 
 

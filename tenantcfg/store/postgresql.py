@@ -9,16 +9,12 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-__all__ = ["CHECK_PATIENCE", "NOW", "WRITE_PATIENCE", "connect", "settings_of_checks"]
+__all__ = ["SETTINGS_OF_CHECKS", "connect"]
 
-WRITE_PATIENCE = 30
-"""For how many seconds a writer waits for another."""
-
-CHECK_PATIENCE = 5
-"""For how many seconds a check waits for its answer; then it can't tell."""
-
-NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-"""The server's clock in microseconds: that of all of its clients."""
+SETTINGS_OF_CHECKS = (
+    "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY; SET statement_timeout = '5s'"
+)
+"""What makes a connection one for checks: it reads only, and waits five seconds at most."""
 
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": 10,
@@ -41,11 +37,3 @@ def connect(secret: str) -> psycopg.Connection[Any]:
     given = conninfo_to_dict(secret)
     defaults = {name: value for name, value in _DEFAULTS.items() if name not in given}
     return psycopg.connect(secret, autocommit=True, **defaults)
-
-
-def settings_of_checks() -> str:
-    """The statements that make a connection one for checks: reading only, and not for long."""
-    return (
-        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY;"
-        f" SET statement_timeout = '{CHECK_PATIENCE}s'"
-    )

@@ -1,0 +1,130 @@
+"""
+The check: facts are read, `decide` decides. The one hot path of the house.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tenantcfg.configuration import REMOVE_PARTICIPANT
+from tenantcfg.decision import Deny, Facts, decide
+from tenantcfg.errors import InvalidInput, Reason, RevisionNotReached
+from tenantcfg.ids import AppId, Revision, TenantId, is_guid
+from tenantcfg.instants import Instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tenantcfg.decision import Decision
+    from tenantcfg.store.readers import Readers, Row
+
+__all__ = ["MAX_BATCH", "Checks", "Question"]
+
+MAX_BATCH = 1_000
+"""The most questions that one call may ask (docs, limits)."""
+
+Question = tuple[TenantId | str | None, AppId | str]
+
+# No id is empty, so this one is never known and never granted.
+_IMPOSSIBLE = ""
+
+
+class Checks:
+    """
+    The questions of one store, each answered from what is there at the moment.
+
+    *store_id* is that of the store as it was opened: revisions that a caller holds are of
+    its history, and cannot be looked for in another.
+    """
+
+    def __init__(self, readers: Readers, shown: str) -> None:
+        self._readers = readers
+        self._shown = shown
+        self.store_id: str = readers.one(_IMPOSSIBLE, _IMPOSSIBLE, _IMPOSSIBLE)[0]
+
+    def one(
+        self, tenant: TenantId | str | None, app: AppId | str, action: str, at_least: int
+    ) -> Decision:
+        """The decision on one question; see `Store.check`."""
+        row = self._readers.one(_tenant_text(tenant), _app_text(app), action)
+        return self.decided((tenant, app), row, action, at_least)
+
+    def many(self, questions: Iterable[Question], action: str, at_least: int) -> list[Decision]:
+        """The decisions on *questions*, on one snapshot; see `Store.check_many`."""
+        asked = list(questions)
+        if len(asked) > MAX_BATCH:
+            raise InvalidInput(
+                "too many questions at once",
+                subject=str(len(asked)),
+                hint=f"ask at most {MAX_BATCH} in one call",
+            )
+        rows = self.facts(asked, action)
+        self._require(rows[0], at_least)
+        return [
+            self.decided(question, row, action, 0)
+            for question, row in zip(asked, rows, strict=False)
+        ]
+
+    def facts(self, asked: Sequence[Question], action: str) -> list[Row]:
+        """The row of each question, on one snapshot; the bare head where there is none."""
+        pairs = [(_tenant_text(tenant), _app_text(app)) for tenant, app in asked]
+        return self._readers.many(pairs, action)
+
+    def decided(self, question: Question, row: Row, action: str, at_least: int) -> Decision:
+        """The decision on *question* that *row* comes to, unless it is too old."""
+        if at_least:
+            self._require(row, at_least)
+        if action != REMOVE_PARTICIPANT:
+            return Deny(Reason.UNSUPPORTED_ACTION, Revision(row[1]))
+        if not question[0]:
+            return Deny(Reason.TENANT_MISSING, Revision(row[1]))
+        return _decided(row)
+
+    def _require(self, row: Row, at_least: int) -> None:
+        if at_least and row[0] != self.store_id:
+            raise RevisionNotReached(
+                "the store is another one now",
+                subject=f"'{self._shown}'",
+                why=f"revision {at_least} belongs to a history that a restore replaced",
+                hint="open the store anew",
+            )
+        if row[1] < at_least:
+            raise RevisionNotReached(
+                "the store has not reached the revision",
+                subject=str(int(at_least)),
+                why=f"it is at {row[1]}",
+                hint="ask again",
+            )
+
+
+def _tenant_text(tenant: TenantId | str | None) -> str:
+    if tenant.__class__ is str:
+        return _exact(TenantId, tenant)
+    return tenant.value if isinstance(tenant, TenantId) else _IMPOSSIBLE
+
+
+def _app_text(app: AppId | str) -> str:
+    if app.__class__ is str:
+        return _exact(AppId, app)
+    return app.value if isinstance(app, AppId) else _IMPOSSIBLE
+
+
+def _exact(kind: type[TenantId | AppId], text: str) -> str:
+    if is_guid(text):
+        return text.lower()
+    try:
+        return kind.exact(text).value
+    except InvalidInput:
+        return _IMPOSSIBLE
+
+
+def _decided(row: Row) -> Decision:
+    _, revision, at, enabled, granted, expires_at, now = row
+    facts = Facts(
+        Revision(revision),
+        None if enabled is None else bool(enabled),
+        granted is not None,
+        expires_at,
+    )
+    # A clock that was set back behind the head revives nothing.
+    return decide(facts, Instant(max(now, at)))

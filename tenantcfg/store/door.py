@@ -1,0 +1,452 @@
+"""
+`Store`: what everybody else knows of this room.
+
+Only what a check needs is imported here; the rest is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from tenantcfg.configuration import REMOVE_PARTICIPANT
+from tenantcfg.errors import StoreReadOnly
+from tenantcfg.store.address import Address
+from tenantcfg.store.checking import Checks
+from tenantcfg.store.readers import readers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from datetime import datetime
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Any
+
+    from tenantcfg.configuration import ApplicationMeetingConfiguration, Grant, ListModifier
+    from tenantcfg.decision import Decision
+    from tenantcfg.history import Attribution, Change, Head
+    from tenantcfg.ids import AppId, Revision, TenantId
+    from tenantcfg.instants import Instant
+    from tenantcfg.store.changing import Plan
+    from tenantcfg.store.engine import Database, Reading
+    from tenantcfg.store.gathering import Gatherer
+    from tenantcfg.store.verify import Problem
+    from tenantcfg.store.views import Explanation, Tenant
+
+__all__ = ["Store"]
+
+T = TypeVar("T")
+
+
+class Store:
+    """
+    A store: tenants, their grants, the history of both, and the check.
+
+    Made by `open`; safe to use from many threads at once, and in a child after a fork.
+    Every answer is read from the database at the moment it is asked for: there is no cache.
+
+    Attributes:
+        url: its address, without user, password and options.
+        store_id: of its history; a restore gives it another. Revisions of two histories do
+            not compare.
+        dialect: ``sqlite`` or ``postgresql``.
+    """
+
+    def __init__(self, address: Address, *, read_only: bool = False) -> None:
+        self.url = address.shown
+        self.dialect = address.dialect
+        self._address = address
+        self._read_only = read_only
+        self._readers = readers_of(address)
+        self._checks = Checks(self._readers, address.shown)
+        self.store_id = self._checks.store_id
+        self._opened: Database | None = None
+        self._gatherer: Gatherer | None = None
+
+    @classmethod
+    def open(cls, url: str | Path, *, read_only: bool = False) -> Self:
+        """
+        The store at *url*: ``sqlite:////path``, ``postgresql://...``, or the path of a file.
+
+        It must be there, and of this program's version; `tenantcfg.store.admin` makes and
+        upgrades stores. With *read_only* every change is refused.
+
+        Raises:
+            InvalidInput: *url* is no address.
+            StoreMissing, StoreNotOurs, StoreOlder, StoreNewer: no store to work with.
+            Unavailable: it cannot be reached now.
+        """
+        return cls(Address.parse(url), read_only=read_only)
+
+    def close(self) -> None:
+        """Close all connections; later calls raise `Unavailable`."""
+        self._readers.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # The check
+
+    def check(
+        self,
+        *,
+        tenant: TenantId | str | None,
+        app: AppId | str,
+        action: str = REMOVE_PARTICIPANT,
+        at_least: int = 0,
+    ) -> Decision:
+        """
+        Whether *app* may act in *tenant* now: `Permit`, or `Deny` with the reason.
+
+        One statement, run after the call began: a change that was acknowledged before is
+        seen. Texts are taken exactly, but for the case of a GUID; what cannot be an id is
+        denied. No tenant (None, or empty) is ``tenant_missing``.
+
+        Args:
+            tenant: by id, never by name.
+            app: by id.
+            action: the permission; one that is not known is ``unsupported_action``.
+            at_least: a revision that the answer must not be older than.
+
+        Raises:
+            Unavailable: the store cannot be asked. Nothing that raises permits.
+            RevisionNotReached: the store is older than *at_least*, or holds another history
+                than when it was opened.
+            StoreUnusable: until a person acts.
+        """
+        return self._checks.one(tenant, app, action, at_least)
+
+    def check_many(
+        self,
+        questions: Iterable[tuple[TenantId | str, AppId | str]],
+        *,
+        action: str = REMOVE_PARTICIPANT,
+        at_least: int = 0,
+    ) -> list[Decision]:
+        """
+        The decisions on pairs of tenant and app, in their order, as `check` decides.
+
+        All are read by one statement, on one snapshot.
+
+        Raises:
+            InvalidInput: there are over 1,000 questions.
+            Unavailable, StoreUnusable: as `check`.
+        """
+        return self._checks.many(questions, action, at_least)
+
+    async def check_async(
+        self,
+        *,
+        tenant: TenantId | str | None,
+        app: AppId | str,
+        action: str = REMOVE_PARTICIPANT,
+        at_least: int = 0,
+    ) -> Decision:
+        """
+        As `check`, for an event loop.
+
+        On PostgreSQL the questions that wait in a loop are asked together, once per turn,
+        in a thread. A file store is asked in place: it answers before a thread would begin.
+        """
+        if self.dialect == "sqlite":
+            return self._checks.one(tenant, app, action, at_least)
+        if self._gatherer is None:
+            from tenantcfg.store.gathering import Gatherer  # noqa: PLC0415
+
+            self._gatherer = Gatherer(self._checks)
+        return await self._gatherer.ask((tenant, app), action, at_least)
+
+    # Reading
+
+    def head(self) -> Head:
+        """The newest change: revision, hash and time. Revision 0: there is none yet."""
+        with self._database.reading() as reading:
+            return reading.head
+
+    def tenants(self, *, as_of: Revision | datetime | None = None) -> tuple[Tenant, ...]:
+        """
+        The tenants, in the order in which they were made known.
+
+        Args:
+            as_of: a revision, or an instant that knows its zone; None: now.
+
+        Raises:
+            InvalidInput: *as_of* is in the future, or has no zone.
+        """
+        from tenantcfg.store.reading import all_tenants  # noqa: PLC0415
+
+        return self._read(lambda reading: all_tenants(reading, as_of))
+
+    def find_tenant(self, name_or_id: str, *, as_of: Revision | datetime | None = None) -> Tenant:
+        """
+        The tenant that an admin means, by id, leniently read, or else by name in any case.
+
+        Raises:
+            UnknownTenant: there is none; it says what may have been meant.
+            InvalidInput: *as_of* as in `tenants`.
+        """
+        from tenantcfg.store.reading import find_tenant  # noqa: PLC0415
+
+        return self._read(lambda reading: find_tenant(reading, name_or_id, as_of))
+
+    def configuration(
+        self,
+        tenant: TenantId,
+        *,
+        action: str = REMOVE_PARTICIPANT,
+        as_of: Revision | datetime | None = None,
+    ) -> ApplicationMeetingConfiguration:
+        """
+        The configuration of *tenant*, with the grants in force, in the order of granting.
+
+        A disabled tenant has its configuration as well; no check permits by it. Expiries
+        are judged at *as_of*; of an earlier revision at the time of that change.
+
+        Raises:
+            UnknownTenant: it was not known then.
+            InvalidInput: *as_of* as in `tenants`.
+        """
+        from tenantcfg.store.reading import configuration  # noqa: PLC0415
+
+        return self._read(lambda reading: configuration(reading, tenant, action, as_of))
+
+    def grants_of(
+        self,
+        app: AppId,
+        *,
+        action: str = REMOVE_PARTICIPANT,
+        as_of: Revision | datetime | None = None,
+    ) -> tuple[tuple[Tenant, Grant], ...]:
+        """
+        The tenants in which *app* may act, with its grants, in the order of granting.
+
+        Only grants in force, in tenants that are enabled. *as_of* as in `configuration`.
+        """
+        from tenantcfg.store.reading import grants_of  # noqa: PLC0415
+
+        return self._read(lambda reading: grants_of(reading, app, action, as_of))
+
+    def known_apps(self) -> tuple[AppId, ...]:
+        """The apps that stand in any tenant's list, in force or run out, by their ids."""
+        from tenantcfg.store.reading import known_apps  # noqa: PLC0415
+
+        return self._read(known_apps)
+
+    def near_misses(
+        self, *, tenant: TenantId, app: AppId, action: str = REMOVE_PARTICIPANT
+    ) -> tuple[str, ...]:
+        """
+        Sentences on what may have been meant by an app that has no grant in *tenant*.
+
+        An app of that tenant that is one character off, a tenant's id in an app's place,
+        tenants in which the app is granted. Empty where the app has its grant.
+        """
+        from tenantcfg.store.explaining import near  # noqa: PLC0415
+
+        return self._read(lambda reading: near(reading, tenant, app, action))
+
+    def explain(
+        self,
+        *,
+        tenant: str,
+        app: str,
+        action: str = REMOVE_PARTICIPANT,
+        as_of: Revision | datetime | None = None,
+    ) -> Explanation:
+        """
+        The decision of `check`, with the fact that decided and who made it one.
+
+        *as_of* as in `configuration`; near misses are always those of now.
+        """
+        from tenantcfg.store.explaining import explain  # noqa: PLC0415
+
+        return self._read(lambda reading: explain(reading, tenant, app, action, as_of))
+
+    def history(
+        self,
+        *,
+        tenant: TenantId | None = None,
+        app: AppId | None = None,
+        actor: str | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        limit: int | None = None,
+        newest_first: bool = True,
+    ) -> Iterator[Change]:
+        """
+        The changes that fit, as they stood when this was called; they are read as they are taken.
+
+        Args:
+            tenant: only those of this tenant, known now or not.
+            app: only those that name this app, whatever became of it.
+            actor: only those of this actor, as ``os:alice``.
+            since: only those at this instant or later.
+            until: only those before this instant.
+            limit: how many at most.
+            newest_first: the order; else the oldest first.
+        """
+        from tenantcfg.store.reading import Wanted, history  # noqa: PLC0415
+
+        wanted = Wanted(tenant, app, actor, since, until, limit, newest_first)
+        return history(self._database, wanted)
+
+    def change(self, revision: int) -> Change:
+        """
+        The change that took *revision*.
+
+        Raises:
+            InvalidInput: there is none.
+        """
+        from tenantcfg.store.reading import one_change  # noqa: PLC0415
+
+        return self._read(lambda reading: one_change(reading, revision))
+
+    def verify(self, *, head: Head | str | None = None) -> tuple[Problem, ...]:
+        """
+        What is wrong with the store, held against its own history; empty: it is sound.
+
+        Args:
+            head: one that was noted elsewhere, as it is or as ``REV:HASH``: with it a
+                history that lost its tail, or was written anew, is found as well.
+
+        Raises:
+            InvalidInput: *head* is neither.
+        """
+        from tenantcfg.store.verify import problems  # noqa: PLC0415
+
+        return self._read(lambda reading: tuple(problems(reading.connection, earlier=head)))
+
+    # Changing
+
+    def modify(
+        self,
+        tenant: TenantId,
+        modifier: ListModifier,
+        *,
+        by: Attribution,
+        action: str = REMOVE_PARTICIPANT,
+        details: Mapping[str, Any] | None = None,
+        may_remove: Collection[AppId] | None = None,
+        what_if: bool = False,
+    ) -> Change:
+        """
+        Apply *modifier* to the list of *tenant*, between lock and commit.
+
+        Args:
+            tenant: known; a disabled one may be changed.
+            modifier: see `tenantcfg.configuration.apply`.
+            by: who, for whom, why.
+            action: the permission.
+            details: plain JSON that the history keeps beside the modifier.
+            may_remove: the apps whose loss was confirmed; None: no matter which.
+            what_if: work it out and store nothing; the database refuses to write.
+
+        Returns:
+            The change as it stands in the history. Without effect, or as a what-if, it has
+            no revision of its own: see `tenantcfg.history.Change`.
+
+        Raises:
+            UnknownTenant: it is not known.
+            InvalidInput: an expiry is in the past, or the list would be too long.
+            Refused: an app outside *may_remove* would lose its right.
+            OutcomeUnknown: the connection was lost in the commit.
+            Unavailable, StoreUnusable: nothing was changed.
+        """
+        from tenantcfg.store.changing import modify  # noqa: PLC0415
+
+        plan = modify(
+            tenant, modifier, by, action=action, details=details or {}, may_remove=may_remove
+        )
+        return self._change(plan, what_if=what_if)
+
+    def add_tenant(
+        self, tenant: TenantId, name: str | None, *, by: Attribution, what_if: bool = False
+    ) -> Change:
+        """
+        Make *tenant* known; without effect if it is, by this name or where none is given.
+
+        Raises:
+            InvalidInput: *name* cannot be one: empty, over 128 characters, not printable,
+                with a blank at an end, of the shape of a GUID, or the tenant's own id.
+            Conflict: the id is known by another name, or the name is another's (without
+                regard to case), or one is what another tenant has as the other.
+        """
+        from tenantcfg.store.tenancy import add  # noqa: PLC0415
+
+        return self._change(add(tenant, name, by), what_if=what_if)
+
+    def rename_tenant(
+        self, tenant: TenantId, name: str, *, by: Attribution, what_if: bool = False
+    ) -> Change:
+        """
+        Give *tenant* another name.
+
+        Raises:
+            UnknownTenant: it is not known.
+            InvalidInput, Conflict: as `add_tenant`.
+        """
+        from tenantcfg.store.tenancy import rename  # noqa: PLC0415
+
+        return self._change(rename(tenant, name, by), what_if=what_if)
+
+    def enable_tenant(self, tenant: TenantId, *, by: Attribution, what_if: bool = False) -> Change:
+        """Let the grants of *tenant* count again. Raises `UnknownTenant`."""
+        from tenantcfg.store.tenancy import set_enabled  # noqa: PLC0415
+
+        return self._change(set_enabled(tenant, by, enabled=True), what_if=what_if)
+
+    def disable_tenant(self, tenant: TenantId, *, by: Attribution, what_if: bool = False) -> Change:
+        """Deny every app in *tenant*; its grants stay as they are. Raises `UnknownTenant`."""
+        from tenantcfg.store.tenancy import set_enabled  # noqa: PLC0415
+
+        return self._change(set_enabled(tenant, by, enabled=False), what_if=what_if)
+
+    def remove_tenant(self, tenant: TenantId, *, by: Attribution, what_if: bool = False) -> Change:
+        """Forget *tenant*: its grants end, its history stays. Raises `UnknownTenant`."""
+        from tenantcfg.store.tenancy import take_away  # noqa: PLC0415
+
+        return self._change(take_away(tenant, by), what_if=what_if)
+
+    def undo(self, revision: Revision, *, by: Attribution, what_if: bool = False) -> Change:
+        """
+        Take the change of *revision* back, by a change of its own.
+
+        What it gave goes, what it took comes again with the old expiry. An app whose old
+        right has ended meanwhile does not get it back: ``not_restored`` in the details says
+        when it ended. An undo can be undone.
+
+        Raises:
+            InvalidInput: there is no such revision.
+            Conflict: later changes touch the same apps, or the same tenant.
+        """
+        from tenantcfg.store.undoing import undo  # noqa: PLC0415
+
+        return self._change(undo(revision, by), what_if=what_if)
+
+    def _change(self, plan: Callable[[Reading], Plan], *, what_if: bool) -> Change:
+        from tenantcfg.store.changing import carry_out  # noqa: PLC0415
+
+        if self._read_only and not what_if:
+            raise StoreReadOnly("the store was opened for reading only", subject=f"'{self.url}'")
+        return carry_out(self._database, plan, what_if=what_if)
+
+    def _read(self, read: Callable[[Reading], T]) -> T:
+        with self._database.reading() as reading:
+            return read(reading)
+
+    @property
+    def _database(self) -> Database:
+        if self._opened is None:
+            from tenantcfg.store.engine import Database  # noqa: PLC0415
+
+            self._opened = Database(self._address)
+        return self._opened

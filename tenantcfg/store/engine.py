@@ -1,0 +1,244 @@
+"""
+SQLAlchemy over the store's own connections: transactions that read, and those that write.
+
+`Reading` and `Writing` are two types on purpose. What a change would do is worked out on a
+`Reading`; only a `Writing` can store it, and only the real path is given one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event, select, text
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import QueuePool
+
+from tenantcfg.errors import OutcomeUnknown
+from tenantcfg.history import Head
+from tenantcfg.ids import Revision
+from tenantcfg.instants import Instant
+from tenantcfg.store import failures, schema, sqlite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+    from tenantcfg.store.address import Address
+
+__all__ = ["Database", "Reading", "Writing", "engine_of"]
+
+_BEGIN = "tenantcfg_begin"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    A transaction on one snapshot, in which nothing can be changed.
+
+    Attributes:
+        head: of the snapshot.
+        now: of the store's clock, never earlier than the head.
+    """
+
+    connection: Connection
+    head: Head
+    now: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Writing(Reading):
+    """A transaction that holds the write lock, so that nobody else comes between."""
+
+
+def engine_of(address: Address) -> Engine:
+    """An engine whose connections are the store's own; they begin as they are told to."""
+    if address.dialect == "sqlite":
+        return _sqlite_engine(address)
+    from tenantcfg.store import postgresql  # noqa: PLC0415
+
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: postgresql.connect(address.secret),
+        pool_size=4,
+        max_overflow=-1,
+        pool_pre_ping=True,
+    )
+
+
+def _sqlite_engine(address: Address) -> Engine:
+    path = address.path
+    assert path is not None  # noqa: S101 - what makes it a file's address
+
+    def opened() -> Any:  # noqa: ANN401
+        sqlite.identity(path)
+        connection = sqlite.connect(path, patience=sqlite.WRITE_PATIENCE)
+        sqlite.settle_journal(connection)
+        return connection
+
+    engine = create_engine(
+        "sqlite://",
+        module=sqlite.driver,
+        creator=opened,
+        poolclass=QueuePool,
+        pool_size=4,
+        max_overflow=-1,
+    )
+
+    @event.listens_for(engine, "connect")
+    def remember(_: Any, entry: ConnectionPoolEntry) -> None:  # noqa: ANN401
+        entry.info["identity"] = sqlite.identity(path)
+
+    @event.listens_for(engine, "checkout")
+    def same_file(_: Any, entry: ConnectionPoolEntry, __: object) -> None:  # noqa: ANN401
+        if entry.info["identity"] != sqlite.identity(path):
+            raise DisconnectionError("another file lies there now")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+    return engine
+
+
+class Database:
+    """The store's transactions, from any thread, and in a child after a fork."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._engine: Engine | None = None
+        self._pid = 0
+
+    def close(self) -> None:
+        """Close what is open and idle."""
+        engine, self._engine = self._engine, None
+        if engine is not None and self._pid == os.getpid():
+            engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """A read-only transaction; the database refuses every write in it."""
+        with (
+            failures.translated(self.address),
+            self._connection() as connection,
+            self._nothing_written(connection),
+        ):
+            head = _head(connection, select(schema.head))
+            yield Reading(connection, head, self._now(connection, head))
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """
+        A transaction that holds the write lock; committed at the end, whole or not at all.
+
+        Raises:
+            OutcomeUnknown: the connection was lost in the commit, or the server gave up the
+                wait for its standbys.
+        """
+        with failures.translated(self.address), self._connection(writes=True) as connection:
+            if self.address.dialect == "postgresql":
+                connection.execute(_TURN)
+            head = _head(connection, select(schema.head).with_for_update())
+            yield Writing(connection, head, self._now(connection, head))
+            self._commit(connection)
+
+    @contextmanager
+    def _connection(self, *, writes: bool = False) -> Iterator[Connection]:
+        options: dict[str, Any]
+        if self.address.dialect == "sqlite":
+            options = {_BEGIN: "BEGIN IMMEDIATE" if writes else "BEGIN"}
+        elif writes:
+            options = {"isolation_level": "READ COMMITTED"}
+        else:
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self._of_this_process().connect().execution_options(**options) as connection:
+            yield connection
+
+    @contextmanager
+    def _nothing_written(self, connection: Connection) -> Iterator[None]:
+        # PostgreSQL's transaction is read-only by its options; SQLite knows it by connection.
+        driver = connection.connection.driver_connection
+        if self.address.dialect == "postgresql" or driver is None:
+            yield
+            return
+        driver.execute("PRAGMA query_only=ON")
+        try:
+            yield
+        finally:
+            connection.rollback()
+            driver.execute("PRAGMA query_only=OFF")
+
+    def _of_this_process(self) -> Engine:
+        if self._engine is None or self._pid != os.getpid():
+            if self._engine is not None:
+                # A fork: the parent's connections are not ours, not even to close.
+                _inherited.append(self._engine)
+            self._engine, self._pid = engine_of(self.address), os.getpid()
+        return self._engine
+
+    def _now(self, connection: Connection, head: Head) -> Instant:
+        if self.address.dialect == "sqlite":
+            now = time.time_ns() // 1000
+        else:
+            # A statement of its own: one that waits for a lock may look at the clock before.
+            now = connection.scalar(_CLOCK)
+        return max(Instant(now), head.at)
+
+    def _commit(self, connection: Connection) -> None:
+        if self.address.dialect == "sqlite":
+            connection.commit()
+            return
+        driver: Any = connection.connection.driver_connection
+        with _warnings_of(driver) as warnings:
+            try:
+                connection.commit()
+            except Exception as why:
+                if failures.connection_lost(why):
+                    raise _unknown(self.address, "the connection was lost in the commit") from why
+                raise
+        if "01000" in warnings:
+            raise _unknown(self.address, "the wait for the standbys was cancelled")
+
+
+_inherited: list[Engine] = []
+_CLOCK = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+# Whatever the server's default: an acknowledged change is on its disk, and nobody waits for ever.
+_TURN = text(
+    "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+    " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
+    f" set_config('lock_timeout', '{int(sqlite.WRITE_PATIENCE)}s', true)"
+)
+
+
+def _head(connection: Connection, statement: Any) -> Head:  # noqa: ANN401
+    row = connection.execute(statement).one()
+    return Head(Revision(row.revision), row.hash, Instant(row.at))
+
+
+@contextmanager
+def _warnings_of(driver: Any) -> Iterator[list[str]]:  # noqa: ANN401
+    """The SQLSTATEs of what the server says beside its results."""
+    said: list[str] = []
+
+    def listen(diagnostic: Any) -> None:  # noqa: ANN401
+        said.append(diagnostic.sqlstate or "")
+
+    driver.add_notice_handler(listen)
+    try:
+        yield said
+    finally:
+        driver.remove_notice_handler(listen)
+
+
+def _unknown(address: Address, why: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        "the change may or may not have been stored",
+        subject=f"'{address.shown}'",
+        why=why,
+        hint="read the history before you repeat it",
+    )

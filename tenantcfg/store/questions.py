@@ -1,0 +1,66 @@
+"""
+The texts of the check, as SQLAlchemy compiled them from the tables.
+
+They stand here so that a check loads no SQLAlchemy; `tenantcfg.store.statements` is where
+they come from, and a test holds the two equal. The parameters of ``SQLITE_ONE`` are tenant,
+action, app; of ``SQLITE_MANY`` a JSON array of pairs, and the action.
+
+Each gives store id, revision and time of the head, whether the tenant is enabled, the
+revision that granted, and the expiry; PostgreSQL's also its clock. Always at least one row,
+on one snapshot.
+"""
+
+from __future__ import annotations
+
+__all__ = ["POSTGRESQL_MANY", "POSTGRESQL_ONE", "SQLITE_MANY", "SQLITE_ONE"]
+
+SQLITE_ONE = (
+    "SELECT head.store_id, head.revision, head.at,"
+    " tenants.enabled, grants.granted, grants.expires_at"
+    " FROM head"
+    " LEFT OUTER JOIN tenants ON tenants.tenant = ? AND tenants.to_revision IS NULL"
+    " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
+    " AND grants.action = ? AND grants.app = ? AND grants.to_revision IS NULL"
+    " WHERE head.id = 1"
+)
+
+SQLITE_MANY = (
+    "SELECT head.store_id, head.revision, head.at,"
+    " tenants.enabled, grants.granted, grants.expires_at"
+    " FROM head"
+    " LEFT OUTER JOIN json_each(?) AS asked ON 1 = 1"
+    " LEFT OUTER JOIN tenants ON tenants.tenant = json_extract(asked.value, '$[0]')"
+    " AND tenants.to_revision IS NULL"
+    " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
+    " AND grants.action = ? AND grants.app = json_extract(asked.value, '$[1]')"
+    " AND grants.to_revision IS NULL"
+    ' WHERE head.id = 1 ORDER BY asked."key"'
+)
+
+POSTGRESQL_ONE = (
+    "SELECT head.store_id, head.revision, head.at,"
+    " tenants.enabled, grants.granted, grants.expires_at,"
+    " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now"
+    " FROM head"
+    " LEFT OUTER JOIN tenants ON tenants.tenant = %(tenant)s::VARCHAR"
+    " AND tenants.to_revision IS NULL"
+    " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
+    " AND grants.action = %(action)s::VARCHAR AND grants.app = %(app)s::VARCHAR"
+    " AND grants.to_revision IS NULL"
+    " WHERE head.id = 1"
+)
+
+POSTGRESQL_MANY = (
+    "SELECT head.store_id, head.revision, head.at,"
+    " tenants.enabled, grants.granted, grants.expires_at,"
+    " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now"
+    " FROM head"
+    " LEFT OUTER JOIN unnest(%(tenants)s::TEXT[], %(apps)s::TEXT[])"
+    " WITH ORDINALITY AS asked(tenant, app, n) ON true"
+    " LEFT OUTER JOIN tenants ON tenants.tenant = asked.tenant"
+    " AND tenants.to_revision IS NULL"
+    " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
+    " AND grants.action = %(action)s::VARCHAR AND grants.app = asked.app"
+    " AND grants.to_revision IS NULL"
+    " WHERE head.id = 1 ORDER BY asked.n"
+)

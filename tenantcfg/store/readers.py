@@ -1,0 +1,266 @@
+"""
+The connections that checks run on: taken, asked, put back.
+
+A free list is enough of a pool: taking from it and putting back are atomic, so that threads
+need no lock, and there are as many connections as there ever were checks at once. A
+connection is never used in a child after a fork, nor, of a file store, once another file
+lies at its path.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from json import dumps
+from os import getpid, stat
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from tenantcfg.errors import Unavailable
+from tenantcfg.store import failures, questions, sqlite, version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tenantcfg.store.address import Address
+
+__all__ = ["Readers", "readers_of"]
+
+Row = tuple[Any, ...]
+
+_AT_ONCE = 16
+"""How many questions a store asks a server at once; others wait for their turn."""
+
+
+class Readers(Protocol):
+    """
+    What a check asks: the rows of `tenantcfg.store.questions`, as they stand at the moment.
+
+    Each row ends with the clock that expiries are judged by: of a file store the machine's,
+    of a server the server's.
+    """
+
+    def one(self, tenant: str, app: str, action: str) -> Row:
+        """The facts about one question."""
+
+    def many(self, pairs: Sequence[tuple[str, str]], action: str) -> list[Row]:
+        """The facts about each of *pairs*, in their order; the bare head if there is none."""
+
+    def close(self) -> None:
+        """Close what is idle; later questions raise `Unavailable`."""
+
+
+def readers_of(address: Address) -> Readers:
+    """The connections of checks to the store at *address*; none is opened yet."""
+    if address.path is not None:
+        return _FileReaders(address, address.path)
+    return _ServerReaders(address)
+
+
+@dataclass(slots=True)
+class _Reader:
+    connection: Any
+    cursor: Any
+    pid: int
+    device: int = 0
+    inode: int = 0
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+# What a fork left behind. A child must not even close it: SQLite would take itself for the last
+# user of the file, and libpq would say goodbye in the parent's name.
+_inherited: list[_Reader] = []
+
+
+class _FileReaders:
+    def __init__(self, address: Address, path: Path) -> None:
+        self._address = address
+        self._path = path
+        self._name = os.fspath(path)
+        self._free: list[_Reader] = []
+        self._closed = False
+
+    def one(self, tenant: str, app: str, action: str) -> Row:
+        reader = self._take()
+        try:
+            row = reader.cursor.execute(questions.SQLITE_ONE, (tenant, action, app)).fetchall()[0]
+        except BaseException as why:  # noqa: BLE001 - goes on, translated
+            self._fail(reader, why)
+        self._put(reader)
+        return (*row, time.time_ns() // 1000)
+
+    def many(self, pairs: Sequence[tuple[str, str]], action: str) -> list[Row]:
+        reader = self._take()
+        try:
+            rows = reader.cursor.execute(questions.SQLITE_MANY, (dumps(pairs), action)).fetchall()
+        except BaseException as why:  # noqa: BLE001 - goes on, translated
+            self._fail(reader, why)
+        self._put(reader)
+        now = time.time_ns() // 1000
+        return [(*row, now) for row in rows]
+
+    def close(self) -> None:
+        self._closed = True
+        _close_all(self._free)
+
+    def _take(self) -> _Reader:
+        """A connection to the file that lies at the path now."""
+        while self._free:
+            try:
+                reader = self._free.pop()
+            except IndexError:
+                break
+            if reader.pid != getpid():
+                _inherited.append(reader)
+                continue
+            try:
+                found = stat(self._name)  # noqa: PTH116 - half the cost of Path.stat
+            except OSError as why:
+                reader.close()
+                raise _gone(self._address) from why
+            if found.st_ino == reader.inode and found.st_dev == reader.device:
+                return reader
+            reader.close()
+        return self._open()
+
+    def _open(self) -> _Reader:
+        _refuse_closed(self._address, closed=self._closed)
+        with failures.translated(self._address):
+            while True:
+                before = sqlite.identity(self._path)
+                connection = sqlite.connect(
+                    self._path, patience=sqlite.CHECK_PATIENCE, for_checks=True
+                )
+                try:
+                    version.require(self._address, _asking(connection))
+                    if sqlite.identity(self._path) == before:
+                        return _Reader(connection, connection.cursor(), getpid(), *before)
+                except BaseException:
+                    connection.close()
+                    raise
+                connection.close()
+
+    def _put(self, reader: _Reader) -> None:
+        self._free.append(reader)
+        if self._closed:
+            _close_all(self._free)
+
+    def _fail(self, reader: _Reader, why: BaseException) -> NoReturn:
+        # Whatever state it is in, the next check begins with a connection of its own.
+        reader.close()
+        failures.fail(why, self._address)
+
+
+class _ServerReaders:
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._free: list[_Reader] = []
+        self._closed = False
+        self._turns = BoundedSemaphore(_AT_ONCE)
+        self._turns_of = getpid()
+
+    def one(self, tenant: str, app: str, action: str) -> Row:
+        values = {"tenant": tenant, "app": app, "action": action}
+        return self._ask(questions.POSTGRESQL_ONE, values)[0]
+
+    def many(self, pairs: Sequence[tuple[str, str]], action: str) -> list[Row]:
+        columns = {"tenants": [pair[0] for pair in pairs], "apps": [pair[1] for pair in pairs]}
+        return self._ask(questions.POSTGRESQL_MANY, {**columns, "action": action})
+
+    def close(self) -> None:
+        self._closed = True
+        _close_all(self._free)
+
+    def _ask(self, text: str, values: dict[str, Any]) -> list[Row]:
+        """
+        The answer of a connection at hand or, if the server dropped that one, of a new one.
+
+        So no check notices a server that was restarted. Asking twice is harmless.
+        """
+        if self._turns_of != getpid():
+            # A turn that was taken in the parent is given back there, not here.
+            self._turns, self._turns_of = BoundedSemaphore(_AT_ONCE), getpid()
+        with self._turns:
+            reader = self._idle()
+            while True:
+                fresh = reader is None
+                reader = reader or self._open()
+                try:
+                    rows: list[Row] = reader.cursor.execute(text, values, prepare=True).fetchall()
+                except BaseException as why:  # noqa: BLE001 - goes on, translated
+                    reader.close()
+                    if fresh or not failures.connection_lost(why):
+                        failures.fail(why, self._address)
+                    _close_all(self._free)
+                    reader = None
+                else:
+                    self._put(reader)
+                    return rows
+
+    def _idle(self) -> _Reader | None:
+        while self._free:
+            try:
+                reader = self._free.pop()
+            except IndexError:
+                break
+            if reader.pid == getpid():
+                return reader
+            _inherited.append(reader)
+        return None
+
+    def _open(self) -> _Reader:
+        from tenantcfg.store import postgresql  # noqa: PLC0415
+
+        _refuse_closed(self._address, closed=self._closed)
+        with failures.translated(self._address):
+            connection = postgresql.connect(self._address.secret)
+            try:
+                connection.execute(postgresql.SETTINGS_OF_CHECKS)
+                version.require(self._address, _asking(connection))
+            except BaseException:
+                connection.close()
+                raise
+            return _Reader(connection, connection.cursor(), getpid())
+
+    def _put(self, reader: _Reader) -> None:
+        self._free.append(reader)
+        if self._closed:
+            _close_all(self._free)
+
+
+def _asking(connection: Any) -> Callable[[str], list[Row]]:  # noqa: ANN401
+    def ask(statement: str) -> list[Row]:
+        rows: list[Row] = connection.execute(statement).fetchall()
+        return rows
+
+    return ask
+
+
+def _close_all(free: list[_Reader]) -> None:
+    while free:
+        try:
+            reader = free.pop()
+        except IndexError:
+            return
+        if reader.pid == getpid():
+            reader.close()
+        else:
+            _inherited.append(reader)
+
+
+def _refuse_closed(address: Address, *, closed: bool) -> None:
+    if closed:
+        raise Unavailable("the store was closed", subject=f"'{address.shown}'", hint="open it anew")
+
+
+def _gone(address: Address) -> Unavailable:
+    return Unavailable(
+        "the store's file is gone",
+        subject=f"'{address.shown}'",
+        why="it was there when the store was opened",
+        hint="put it back, or restore a backup",
+    )
