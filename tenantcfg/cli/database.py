@@ -157,6 +157,8 @@ def _would(url: str, wanted: str) -> str:
 def _lost(run: Run) -> str:
     try:
         with run.open_store() as store:
-            return f", which holds {len(store.tenants())} tenants at revision {store.head().revision}"
+            return (
+                f", which holds {len(store.tenants())} tenants at revision {store.head().revision}"
+            )
     except StoreMissing:
         return ", which is not there yet"

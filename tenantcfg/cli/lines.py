@@ -8,34 +8,40 @@ do not matter (``-ErrorAction Continue`` or ``SilentlyContinue``).
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from tenantcfg.cli.app import FORMATS, json_error, say
+from tenantcfg.cli.app import CMDLETS, FORMATS, did_you_mean, json_error, say
 from tenantcfg.cli.changing import context_of, receipt_row
 from tenantcfg.cli.exits import Exit, exit_of
+from tenantcfg.cli.output import printable
 from tenantcfg.cli.results import Results
 from tenantcfg.cli.topics import cmdlet_help
-from tenantcfg.cmdlets import cmdlets, summary
+from tenantcfg.cmdlets import cmdlets, declared, summary
 from tenantcfg.errors import InvalidInput, Refused, TenantcfgError
 from tenantcfg.powershell import (
     Category,
     ConsoleHost,
     ErrorRecord,
+    Kind,
     PromptCanceled,
     PromptUnavailable,
     Session,
     parse,
 )
-from tenantcfg.powershell.argv import ArgvRefusal, parse_words
+from tenantcfg.powershell.argv import ArgvRefusal, ParameterKind, parse_words
+from tenantcfg.powershell.binding import matching
+from tenantcfg.powershell.records import StatementFailed
+from tenantcfg.powershell.tree import Extent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tenantcfg.cli.app import Run
     from tenantcfg.history import Change
-    from tenantcfg.powershell import Outcome, Parsed
+    from tenantcfg.powershell import Choice, Outcome, Parsed
     from tenantcfg.store import Tenant
 
 __all__ = ["run_text", "run_words"]
@@ -49,11 +55,7 @@ _WIDTH = 120
 def run_words(run: Run, words: Sequence[str]) -> Exit:
     """Run what a shell left of one line: a cmdlet's name and the words behind it."""
     kept = _without_ours(run, words)
-    try:
-        parsed = parse_words(kept)
-    except ArgvRefusal as why:
-        raise InvalidInput(str(why)) from why
-    return _Text(run, alone=True).run(parsed)
+    return _Text(run).run_words(kept)
 
 
 def run_text(run: Run, door: str, words: Sequence[str]) -> Exit:
@@ -62,31 +64,39 @@ def run_text(run: Run, door: str, words: Sequence[str]) -> Exit:
     if door == "command" and not kept:
         raise InvalidInput("-Command has no text", hint="tenantcfg -Command 'Get-CsTenant'")
     if door == "command" and kept != ["-"]:
-        return _Text(run, alone=False).run(parse(" ".join(kept)))
+        return _Text(run).run(parse(" ".join(kept)))
     if door == "file":
-        return _Text(run, alone=False).run(parse(_file(kept)))
+        return _Text(run).run(parse(_file(kept)))
     if door == "stdin" and kept:
         raise InvalidInput("a word behind -", subject=f"'{kept[0]}'", hint="the text is read alone")
-    return _Text(run, alone=False).run(parse(_decoded(sys.stdin.buffer.read(), "standard input")))
+    return _Text(run).run(parse(_decoded(sys.stdin.buffer.read(), "standard input")))
 
 
 class _Text:
     """One text on its way through the engine."""
 
-    def __init__(self, run: Run, *, alone: bool) -> None:
+    def __init__(self, run: Run) -> None:
         self._told = run
         self._context = context_of(run)
-        self._context.alone = alone
         self._context.on_change = self._on_change
         self._results = Results(self._context, run.output)
-        self._what_if = False
         self._changed = False
         self._source = ""
-        self._session = Session(cmdlets(self._context), self._host())
+        self._cmdlets = cmdlets(self._context)
+        self._session = Session(self._cmdlets, self._host())
+
+    def run_words(self, words: Sequence[str]) -> Exit:
+        """Run the line that a shell made *words* of; the exit code."""
+        parsed = parse_words(words, parameters=self._kinds(words[0]))
+        if isinstance(parsed, ArgvRefusal):
+            paste = f"\nto paste: tenantcfg {parsed.line_to_paste}" if parsed.line_to_paste else ""
+            raise InvalidInput(parsed.message, hint=parsed.hint + paste)
+        return self.run(parsed)
 
     def run(self, parsed: Parsed) -> Exit:
         """Judge the text, run it, print what came out; the exit code."""
         self._source = parsed.script.text
+        self._context.alone = len(parsed.script.statements) == 1
         if parsed.unsupported or parsed.errors:
             return self._refused(parsed)
         problems = self._session.judge(parsed.script)
@@ -121,7 +131,7 @@ class _Text:
             outcome = self._session.run_statement(statement)
         except PromptUnavailable as why:
             hint = "add -Force or '-Confirm:$false' where nobody can answer"
-            raise Refused(str(why), why="nothing was changed", hint=hint) from why
+            raise Refused(str(why).rstrip("."), why="nothing was changed", hint=hint) from why
         except PromptCanceled as why:
             raise KeyboardInterrupt from why
         if outcome.terminating is not None:
@@ -130,9 +140,28 @@ class _Text:
 
     def _host(self) -> ConsoleHost:
         answers = sys.stdin if sys.stdin.isatty() and sys.stderr.isatty() else None
-        return ConsoleHost(
-            sys.stderr, answers, on_object=self._results.take, on_error=self._show
-        )
+        # The what-if line is what was asked for, so it is data; but not in a program's format.
+        shown = sys.stdout if self._told.output is None else sys.stderr
+        return _Console(shown, answers, on_object=self._results.take, on_error=self._show)
+
+    def _kinds(self, command: str) -> Callable[[str], ParameterKind]:
+        """What a parameter's name is to *command*, for the argv door."""
+        name = command.rpartition("\\")[2].lower()
+        names = {name, f"get-{name}"}
+        found = next((one for one in self._cmdlets if one.name.lower() in names), None)
+
+        def kind(parameter: str) -> ParameterKind:
+            try:
+                meant = matching(found, parameter, Extent(0, 0)) if found else None
+            except StatementFailed:
+                return ParameterKind.UNKNOWN
+            if meant is None:
+                return ParameterKind.UNKNOWN
+            if meant.kind is Kind.LIST_MODIFIER:
+                return ParameterKind.LIST
+            return ParameterKind.SWITCH if meant.is_switch else ParameterKind.VALUE
+
+        return kind
 
     def _on_change(self, change: Change, tenant: Tenant) -> None:
         if change.stored:
@@ -172,6 +201,50 @@ class _Text:
             return
         for line in record.render(self._source, _width()).rstrip("\n").splitlines():
             say(line)
+        if hint := self._hint(record):
+            say(f"hint: {hint}")
+
+    def _hint(self, record: ErrorRecord) -> str | None:
+        """What the one who typed may have meant, below PowerShell's own words."""
+        typed = re.search(r"'([^']*)'", record.message)
+        if typed is None:
+            return None
+        if record.fqid == "CommandNotFoundException":
+            return did_you_mean(typed[1], CMDLETS)
+        if record.id == "NamedParameterNotFound" and record.command:
+            return did_you_mean(f"-{typed[1]}", [f"-{name}" for name in declared(record.command)])
+        return None
+
+
+class _Console(ConsoleHost):
+    """The terminal: what-if lines on one stream, all other talk on standard error."""
+
+    def __init__(self, shown: TextIO, answers: TextIO | None, **to: Callable[[Any], None]) -> None:
+        super().__init__(sys.stderr, answers, on_object=to["on_object"], on_error=to["on_error"])
+        self._shown = shown
+        self._answers = answers
+
+    def out_line(self, text: str) -> None:
+        print("\n".join(map(printable, text.split("\n"))), file=self._shown, flush=True)
+
+    def verbose(self, text: str) -> None:
+        say(f"VERBOSE: {text}")
+
+    def warning(self, text: str) -> None:
+        say(f"WARNING: {text}")
+
+    def debug(self, text: str) -> None:
+        say(f"DEBUG: {text}")
+
+    def information(self, text: str) -> None:
+        say(text)
+
+    def prompt_for_choice(
+        self, caption: str, message: str, choices: Sequence[Choice], default: int
+    ) -> int:
+        if self._answers is None:
+            say(message)
+        return super().prompt_for_choice(caption, message, choices, default)
 
 
 def _exit_of(record: ErrorRecord) -> Exit:
@@ -220,7 +293,9 @@ def _file(words: Sequence[str]) -> str:
     try:
         return _decoded(path.read_bytes(), f"'{path}'")
     except OSError as why:
-        raise InvalidInput("cannot read the text", subject=f"'{path}'", why=why.strerror or "") from why
+        raise InvalidInput(
+            "cannot read the text", subject=f"'{path}'", why=why.strerror or ""
+        ) from why
 
 
 def _decoded(content: bytes, where: str) -> str:

@@ -126,5 +126,7 @@ def _unusable(item: object) -> InvalidInput:
         "an app id is no string",
         subject=f"'{item}'",
         why="a number, a boolean, a list or a script block was given",
-        hint=f'''put it in quotes: "{item}"''' if isinstance(item, Number | bool) else f"write {_QUOTED}",
+        hint=f'''put it in quotes: "{item}"'''
+        if isinstance(item, Number | bool)
+        else f"write {_QUOTED}",
     )
