@@ -211,7 +211,7 @@ class _Line:
             return _checked(_Reader(word).array(), word)
         if word[1:2] in _QUOTES:
             return _checked(word, word)
-        key = word[1:].partition("=")[0]
+        key = word[1:].partition("=")[0].strip()
         if "=" in word and key.lower() in _MODIFIERS:
             raise self._torn(key, word)
         raise _Refused(f"{quoted(word)} is no value here.", f"for a list modifier {_QUOTE_IT}")
@@ -222,7 +222,7 @@ class _Line:
         while last < len(self._words) and self._words[last].startswith("@"):
             last += 1
         rest = [other[1:] for other in self._words[self._place : last]]
-        values = ",".join([word.partition("=")[2], *rest])
+        values = ",".join(part.strip() for part in [word.partition("=")[2], *rest])
         if values.startswith("@(") and values.endswith(")"):
             values = values[2:-1]
         items = values.split(",")
