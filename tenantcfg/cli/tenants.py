@@ -83,7 +83,7 @@ def list_(run: Run, when: str | None) -> Exit:
 @attributed
 @verb_options()
 @click.pass_obj
-def rename(run: Run, name: str, **given: Any) -> Exit:
+def rename(run: Run, /, name: str, **given: Any) -> Exit:
     """Give a tenant another name; its id stays."""
     return _change(run, given, lambda store, one, **by: store.rename_tenant(one.id, name, **by))
 
@@ -93,7 +93,7 @@ def rename(run: Run, name: str, **given: Any) -> Exit:
 @attributed
 @verb_options()
 @click.pass_obj
-def disable(run: Run, **given: Any) -> Exit:
+def disable(run: Run, /, **given: Any) -> Exit:
     """Deny every app in a tenant from now on; the grants stay, for 'tenant enable'."""
     return _change(run, given, lambda store, one, **by: store.disable_tenant(one.id, **by))
 
@@ -103,7 +103,7 @@ def disable(run: Run, **given: Any) -> Exit:
 @attributed
 @verb_options()
 @click.pass_obj
-def enable(run: Run, **given: Any) -> Exit:
+def enable(run: Run, /, **given: Any) -> Exit:
     """Let the grants of a disabled tenant count again."""
     return _change(run, given, lambda store, one, **by: store.enable_tenant(one.id, **by))
 
@@ -114,7 +114,7 @@ def enable(run: Run, **given: Any) -> Exit:
 @attributed
 @verb_options()
 @click.pass_obj
-def remove(run: Run, *, yes: bool, **given: Any) -> Exit:
+def remove(run: Run, /, *, yes: bool, **given: Any) -> Exit:
     """Forget a tenant: its grants end, its history stays."""
 
     def change(store: Store, one: Tenant, **by: Any) -> Change:

@@ -56,6 +56,7 @@ GET_PARAMETERS = (
 
 _IDENTITY = "Global"
 _CAPTION = "Confirm"
+_LOOKED_AT = 5
 
 
 def judge_set(bound: Mapping[str, Any]) -> None:
@@ -115,6 +116,7 @@ def set_(context: Context, call: Invocation) -> None:
             context.say("nothing is asked for: no list was given")
         return
     _hint(context, call.bound, wanted)
+    _near_misses(context, tenant.id, wanted)
     by = context.by(on_behalf_of=call.bound.get("OnBehalfOf"), reason=call.bound.get("Reason"))
     go = call.should_process(_IDENTITY)
     if call.what_if:
@@ -225,7 +227,6 @@ def _hint(context: Context, bound: Mapping[str, Any], wanted: ListModifier) -> N
 
 def _what_if(context: Context, call: Invocation, tenant: Tenant, change: Change) -> None:
     context.on_change(change, tenant)
-    _near_misses(context, tenant.id, change)
     for line in difference(change):
         call.host_line(line)
 
@@ -251,10 +252,12 @@ def _asked(call: Invocation, tenant: Tenant, lost: tuple[AppId, ...]) -> bool:
     )
 
 
-def _near_misses(context: Context, tenant: TenantId, change: Change) -> None:
-    for outcome in change.outcomes:
-        for note in context.store.near_misses(tenant=tenant, app=outcome.app):
-            context.say(note)
+def _near_misses(context: Context, tenant: TenantId, wanted: ListModifier) -> None:
+    """Say what may have been meant instead, of the first apps of a short list."""
+    if wanted.replace is None:
+        for app in (*wanted.add, *wanted.remove)[:_LOOKED_AT]:
+            for note in context.store.near_misses(tenant=tenant, app=app):
+                context.say(f"note: '{app}': {note}")
 
 
 def _wildcard(pattern: str) -> re.Pattern[str]:
