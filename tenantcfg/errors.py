@@ -67,21 +67,18 @@ class Reason(StrEnum):
     NOT_GRANTED = "not_granted"
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, longest: int = 60) -> str:
     """
-    *text* as a message names it: in quotes, on one line, cut after 60 characters.
+    *text* as a message names it: in quotes, on one line, cut after *longest* characters.
 
     What cannot be printed is escaped as in Python's own literals, so that no input moves a
     terminal's cursor by way of an error.
     """
     head = "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode()
-        for one in text[:_QUOTED]
+        for one in text[:longest]
     )
-    return f"'{head}...'" if len(text) > _QUOTED else f"'{head}'"
-
-
-_QUOTED = 60
+    return f"'{head}...'" if len(text) > longest else f"'{head}'"
 
 
 class TenantcfgError(Exception):

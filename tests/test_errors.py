@@ -121,3 +121,4 @@ def test_reasons_are_spelled_once_and_stand_in_the_order_in_which_they_win() -> 
 )
 def test_a_quoted_input_is_one_line_and_moves_no_cursor(text: str, shown: str) -> None:
     assert quoted(text) == shown
+    assert quoted("x" * 61, 61) == f"'{'x' * 61}'"

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -125,13 +126,11 @@ def upgrade(url: str | Path) -> Upgrade:
     """
     address = Address.parse(url)
     with failures.translated(address):
-        try:
-            before = _version(address)
-        except StoreMissing:
-            return _begun(address)
-        except StoreOlder:
-            return _grow(address)
-        return Upgrade(before, before)
+        with suppress(StoreOlder):
+            if not _is_there(address):
+                return _begun(address)
+            return Upgrade(version.SCHEMA_VERSION, version.SCHEMA_VERSION)
+        return _grow(address)
 
 
 def current(url: str | Path) -> str:
@@ -158,7 +157,7 @@ def check_schema(url: str | Path) -> tuple[str, ...]:
     """
     address = Address.parse(url)
     with failures.translated(address):
-        _version(address)
+        _require(address)
         with _connected(address) as connection:
             options = {"compare_type": True, "compare_server_default": True}
             context = MigrationContext.configure(connection, opts=options)
@@ -174,12 +173,13 @@ def backup(url: str | Path, file: str | Path) -> Head:
 
     Raises:
         Conflict: *file* is there already.
+        InvalidInput: its folder is not there.
         StoreFull, StoreReadOnly: *file* cannot be written.
         StoreMissing and others: as `Store.open` for *url*.
     """
     address, wanted = Address.parse(url), Path(file).absolute()
     with failures.translated(address):
-        _version(address)
+        _require(address)
     with failures.translated(Address.parse(wanted)), _new_file(wanted) as part:
         if address.path is not None:
             _pour(address.path, part)
@@ -210,17 +210,17 @@ def restore(file: str | Path, url: str | Path, *, overwrite: bool = False) -> He
     """
     address, source = Address.parse(url), Path(file).absolute()
     if not source.is_file():
-        raise InvalidInput("no such backup", subject=quoted(str(source)), why="there is no file")
+        raise InvalidInput("no such backup", subject=_place(str(source)), why="there is no file")
     with TemporaryDirectory(prefix="tenantcfg-") as folder:
         stage = _staged(source, Path(folder) / "stage.db")
-        with failures.translated(address):
-            try:
-                return _restored(stage, address, overwrite=overwrite)
-            except (StoreNotOurs, StoreOlder, StoreNewer):
-                if address.path is None or not overwrite:
-                    raise
-            _set_aside(address.path)
+        try:
             return _restored(stage, address, overwrite=overwrite)
+        except (StoreNotOurs, StoreOlder, StoreNewer):
+            if address.path is None or not overwrite:
+                raise
+        with failures.translated(address):
+            _set_aside(address.path)
+        return _restored(stage, address, overwrite=overwrite)
 
 
 def copy(from_url: str | Path, to_url: str | Path) -> Head:
@@ -237,12 +237,12 @@ def copy(from_url: str | Path, to_url: str | Path) -> Head:
     """
     source, target = Address.parse(from_url), Address.parse(to_url)
     with failures.translated(source):
-        _version(source)
+        _require(source)
     with failures.translated(target), _between(source, _made(target)) as (reading, writing):
         if writing.head.revision:
             raise Conflict(
                 "the target holds changes",
-                subject=quoted(target.shown),
+                subject=_place(target.shown),
                 why=f"it is at revision {writing.head.revision}",
                 hint="copy to an empty store",
             )
@@ -281,26 +281,41 @@ def _asking(address: Address) -> Iterator[_Ask]:
         yield lambda statement: connection.execute(statement).fetchall()
 
 
-def _version(address: Address) -> str:
+def _require(address: Address) -> None:
     with _asking(address) as ask:
         version.require(address, ask)
-    return version.SCHEMA_VERSION
 
 
 def _made(address: Address) -> Address:
     """The store at *address*, which is made if it is missing."""
-    try:
-        _version(address)
-    except StoreMissing:
+    if not _is_there(address):
         _begun(address)
     return address
+
+
+def _is_there(address: Address) -> bool:
+    """Whether a store is there; one of another release raises, as `version.require`."""
+    try:
+        _require(address)
+    except StoreMissing:
+        return False
+    return True
 
 
 def _begun(address: Address) -> Upgrade:
     if address.path is not None:
         # Empty until the migrations are committed, and until then no store (version.require).
         sqlite.make_file(address.path)
+        _refuse_scrap(address.path)
     return _grow(address)
+
+
+def _refuse_scrap(path: Path) -> None:
+    """To SQLite a file of a few bytes is an empty database, to be written over."""
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start not in {b"", b"SQLite format 3\0"}:
+        raise StoreNotOurs("this is no store of tenantcfg", subject=_place(str(path)))
 
 
 def _grow(address: Address) -> Upgrade:
@@ -309,8 +324,13 @@ def _grow(address: Address) -> Upgrade:
         if before == version.SCHEMA_VERSION:
             return Upgrade(before, before)
         kept = _kept(address.path, before) if before and address.path else None
-        command.upgrade(_config(connection), "head")
+        with _one_at_a_time:
+            command.upgrade(_config(connection), "head")
     return Upgrade(before, version.SCHEMA_VERSION, kept)
+
+
+# What a migration calls `alembic.op` and `alembic.context` belongs to the whole process.
+_one_at_a_time = Lock()
 
 
 def _config(connection: Connection) -> Config:
@@ -336,6 +356,8 @@ def _kept(path: Path, before: str) -> Path:
 def _new_file(wanted: Path) -> Iterator[Path]:
     """An empty file, its owner's alone, that gets the name *wanted* when all went well."""
     part = wanted.with_name(f".{wanted.name}.{os.getpid()}.part")
+    if not wanted.parent.is_dir():
+        raise InvalidInput("no such folder", subject=_place(str(wanted.parent)), hint="make it")
     if os.path.lexists(wanted):
         raise _taken(wanted)
     os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
@@ -349,6 +371,10 @@ def _new_file(wanted: Path) -> Iterator[Path]:
             each.unlink(missing_ok=True)
 
 
+def _place(name: str) -> str:
+    return quoted(name, 4_096)
+
+
 def _named(part: Path, wanted: Path) -> None:
     try:
         os.link(part, wanted)
@@ -360,7 +386,7 @@ def _named(part: Path, wanted: Path) -> None:
 
 
 def _taken(path: Path) -> Conflict:
-    return Conflict("the file is there already", subject=quoted(str(path)), hint="name another")
+    return Conflict("the file is there already", subject=_place(str(path)), hint="name another")
 
 
 def _on_disk(path: Path) -> None:
@@ -393,7 +419,7 @@ def _pour(source: Path, target: Path) -> None:
     def watch(status: int, _remaining: int, _total: int) -> None:
         # The driver would go on for ever.
         if status in _BUSY and time.monotonic() > deadline:
-            raise Unavailable("the store is locked", subject=quoted(str(target)), hint="ask again")
+            raise Unavailable("the store is locked", subject=_place(str(target)), hint="ask again")
 
     with (
         closing(sqlite.connect(source, patience=sqlite.WRITE_PATIENCE, for_checks=True)) as start,
@@ -454,7 +480,7 @@ def _judge(within: Reading, address: Address) -> None:
     for problem in problems(within.connection):
         raise StoreNotOurs(
             "the store is damaged",
-            subject=quoted(address.shown),
+            subject=_place(address.shown),
             why=str(problem),
             hint="tenantcfg audit verify tells more",
         )
@@ -464,8 +490,7 @@ def _staged(source: Path, stage: Path) -> Address:
     """A copy of the backup, of this program's version, every row of it judged."""
     given, copy_of_it = Address.parse(source), Address.parse(stage)
     with failures.translated(given):
-        with suppress(StoreOlder):
-            _version(given)
+        _must_be_backup(given)
         sqlite.make_file(stage)
         _pour(source, stage)
         _grow(copy_of_it)
@@ -474,12 +499,25 @@ def _staged(source: Path, stage: Path) -> Address:
     return copy_of_it
 
 
+def _must_be_backup(address: Address) -> None:
+    try:
+        with suppress(StoreOlder):
+            _require(address)
+    except StoreMissing as why:
+        raise StoreNotOurs(
+            "this is no backup", subject=_place(address.shown), why="the file is empty"
+        ) from why
+
+
 def _restored(stage: Address, address: Address, *, overwrite: bool) -> Head:
-    with _between(stage, _made(address)) as (reading, writing):
+    with (
+        failures.translated(address),
+        _between(stage, _made(address)) as (reading, writing),
+    ):
         if writing.head.revision and not overwrite:
             raise Refused(
                 "the store holds changes",
-                subject=quoted(address.shown),
+                subject=_place(address.shown),
                 why=f"it is at revision {writing.head.revision}",
                 hint="back it up, then say that it is to be overwritten",
             )

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+import tenantcfg
+from tenantcfg import StoreMissing, StoreNewer, StoreNotOurs
+from tenantcfg.store import admin, schema
+from tenantcfg.store.address import Address
+from tenantcfg.store.engine import engine_of
+from tenantcfg.store.version import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from tests.postgres import Server
+
+PACKAGE = Path(tenantcfg.__file__).parent
+
+# What SQLite and PostgreSQL themselves say about tables, keys, constraints and indexes.
+DESCRIPTIONS = {
+    "sqlite": """
+        SELECT type, name, tbl_name, sql FROM sqlite_master
+        WHERE tbl_name != 'alembic_version' ORDER BY name
+    """,
+    "postgresql": """
+        SELECT table_name, column_name, ordinal_position, data_type, is_nullable, column_default,
+        character_maximum_length, collation_name FROM information_schema.columns
+        WHERE table_schema = 'public' AND table_name != 'alembic_version' ORDER BY 1, 2;
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace
+        AND conname NOT LIKE 'alembic%' ORDER BY 1, 2;
+        SELECT tablename, indexname, indexdef FROM pg_indexes
+        WHERE schemaname = 'public' AND tablename != 'alembic_version' ORDER BY 1, 2
+    """,
+}
+
+
+def described(connection: Connection) -> list[list[str]]:
+    statements = DESCRIPTIONS[connection.dialect.name].split(";")
+    return [
+        [" ".join(str(tuple(row)).replace("\\n", " ").replace("\\t", " ").split()) for row in rows]
+        for rows in (connection.execute(text(statement)) for statement in statements)
+    ]
+
+
+def of_the_store(url: str) -> list[list[str]]:
+    engine = engine_of(Address.parse(url))
+    with engine.connect() as connection:
+        found = described(connection)
+    engine.dispose()
+    return found
+
+
+@pytest.fixture
+def models_url(store_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A second database, of the same kind, whose tables were made from the models."""
+    if store_url.startswith("sqlite"):
+        (tmp_path / "models.db").touch()
+        yield f"sqlite:///{tmp_path / 'models.db'}"
+    else:
+        server: Server = request.getfixturevalue("postgres")
+        with server.database() as url:
+            yield url
+
+
+def test_the_migrations_make_what_the_models_say(store_url: str, models_url: str) -> None:
+    admin.upgrade(store_url)
+    engine = engine_of(Address.parse(models_url))
+    with engine.begin() as connection:
+        schema.Base.metadata.create_all(connection)
+    engine.dispose()
+    made = of_the_store(store_url)
+    assert made == of_the_store(models_url)
+    assert all(made)
+    assert admin.check_schema(store_url) == ()
+
+
+def test_the_program_knows_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(admin.migrations()))
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [SCHEMA_VERSION]
+    # In their order as texts: that is how an older one is told from a newer.
+    names = [script.revision for script in scripts.walk_revisions()]
+    assert names == sorted(names, reverse=True)
+    assert all(len(name) == 4 and name.isdigit() for name in names)
+
+
+def test_migrations_only_grow() -> None:
+    for script in (admin.migrations() / "versions").glob("*.py"):
+        said = script.read_text()
+        for word in ("drop_", "alter_column", "rename_table", "DROP ", "DELETE ", "def downgrade"):
+            assert word not in said, f"{script.name}: {word}"
+
+
+def test_a_table_that_differs_is_told(store_url: str) -> None:
+    admin.upgrade(store_url)
+    engine = engine_of(Address.parse(store_url))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE tenants ADD COLUMN colour INTEGER"))
+        connection.execute(text("DROP INDEX changes_at"))
+    engine.dispose()
+    found = " ".join(admin.check_schema(store_url))
+    assert "colour" in found
+    assert "changes_at" in found
+
+
+# Versions
+
+
+def test_a_missing_store_is_made_and_a_made_one_left(store_url: str) -> None:
+    assert admin.upgrade(store_url) == admin.Upgrade(None, SCHEMA_VERSION)
+    assert admin.upgrade(store_url) == admin.Upgrade(SCHEMA_VERSION, SCHEMA_VERSION)
+    assert admin.current(store_url) == SCHEMA_VERSION
+
+
+def test_there_is_no_version_where_there_is_no_store(store_url: str) -> None:
+    with pytest.raises(StoreMissing, match="^there is no store"):
+        admin.current(store_url)
+    with pytest.raises(StoreMissing, match="^there is no store"):
+        admin.check_schema(store_url)
+
+
+def stamp(url: str, statement: str) -> None:
+    engine = engine_of(Address.parse(url))
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_a_store_of_a_later_release_is_refused_and_left(store_url: str) -> None:
+    admin.upgrade(store_url)
+    stamp(store_url, "UPDATE alembic_version SET version_num = '9999'")
+    assert admin.current(store_url) == "9999"
+    for act in (admin.upgrade, admin.create, admin.check_schema):
+        with pytest.raises(StoreNewer, match=r"version is 9999, this program's \d+: upgrade tenan"):
+            act(store_url)
+    assert admin.current(store_url) == "9999"
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM alembic_version", "UPDATE alembic_version SET version_num = 'x'"]
+)
+def test_a_version_that_says_nothing_is_refused(store_url: str, statement: str) -> None:
+    admin.upgrade(store_url)
+    stamp(store_url, statement)
+    for act in (admin.upgrade, admin.create, admin.current, admin.check_schema):
+        with pytest.raises(StoreNotOurs, match="the store's version cannot be read"):
+            act(store_url)
+
+
+# The release after this one, as it will be
+
+
+ADDED = '''
+"""A column more."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("tenants", sa.Column("note", sa.Text(), nullable=True))
+    {failing}
+'''
+
+
+def a_later_release(folder: Path, *, failing: str = "") -> Path:
+    """A copy of the program and its migrations, one migration further on."""
+    later = folder / "later"
+    pruned = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PACKAGE, later / "tenantcfg", ignore=pruned)
+    shutil.copytree(admin.migrations(), later / "migrations", ignore=pruned)
+    (later / "migrations" / "versions" / "0002_note.py").write_text(ADDED.format(failing=failing))
+    said = later / "tenantcfg" / "store" / "version.py"
+    said.write_text(said.read_text().replace('SCHEMA_VERSION = "0001"', 'SCHEMA_VERSION = "0002"'))
+    return later
+
+
+def run(program: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """*code* in a process of its own, with the program at *program*."""
+    environment = {**os.environ, "PYTHONPATH": str(program), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-W", "error", "-c", code, *arguments]
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, env=environment, cwd=program
+    )
+
+
+UPGRADE = """
+import sys
+from tenantcfg.store import admin
+done = admin.upgrade(sys.argv[1])
+print(done.before, done.after, done.kept.name if done.kept else None)
+"""
+FILL = """
+import sys
+import tenantcfg
+from tenantcfg.store import admin
+by = tenantcfg.Attribution(tenantcfg.Actor("os:test"))
+with admin.create(sys.argv[1]) as store:
+    store.add_tenant(tenantcfg.TenantId("t"), sys.argv[2], by=by)
+"""
+
+
+def test_an_upgrade_keeps_the_rows_and_a_copy_of_the_file(store_url: str, tmp_path: Path) -> None:
+    assert run(PACKAGE.parent, FILL, store_url, "Contoso").stderr == ""
+    later = a_later_release(tmp_path)
+    first, again = run(later, UPGRADE, store_url), run(later, UPGRADE, store_url)
+    file = Address.parse(store_url).path
+    kept = file.with_name("store.db.0001-1") if file else None
+    assert first.stdout == f"0001 0002 {kept.name if kept else None}\n", first.stderr
+    assert again.stdout == "0002 0002 None\n"
+    with pytest.raises(StoreNewer, match="its version is 0002, this program's 0001"):
+        admin.create(store_url)
+    if kept:
+        assert kept.stat().st_mode & 0o777 == 0o600
+        with admin.create(kept) as before:
+            assert [tenant.name for tenant in before.tenants()] == ["Contoso"]
+            assert before.verify() == ()
+    asked = f"""
+import tenantcfg
+with tenantcfg.Store.open({store_url!r}) as store:
+    print([tenant.name for tenant in store.tenants()], store.verify())
+"""
+    assert run(later, asked).stdout == "['Contoso'] ()\n"
+
+
+def test_an_upgrade_that_fails_leaves_the_store_as_it_was(store_url: str, tmp_path: Path) -> None:
+    assert run(PACKAGE.parent, FILL, store_url, "Contoso").stderr == ""
+    before = of_the_store(store_url)
+    later = a_later_release(tmp_path, failing='op.execute("SELECT 1 FROM nothing_of_the_kind")')
+    assert run(later, UPGRADE, store_url).returncode == 1
+    assert of_the_store(store_url) == before
+    with admin.create(store_url) as store:
+        assert store.verify() == ()
+
+
+def test_a_backup_of_the_release_before_is_upgraded_when_it_is_restored(
+    store_url: str, tmp_path: Path
+) -> None:
+    assert run(PACKAGE.parent, FILL, store_url, "Contoso").stderr == ""
+    backup = tmp_path / "backup.db"
+    admin.backup(store_url, backup)
+    code = """
+import sys
+from tenantcfg.store import admin
+print(admin.restore(sys.argv[1], sys.argv[2]).revision, admin.current(sys.argv[2]))
+"""
+    later = a_later_release(tmp_path)
+    assert run(later, code, str(backup), str(tmp_path / "new" / "store.db")).stdout == "1 0002\n"
+    assert admin.current(backup) == "0001"
+
+
+# Found wherever the package lies
+
+
+def test_an_installed_package_has_its_migrations_inside(tmp_path: Path) -> None:
+    installed = tmp_path / "site"
+    pruned = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PACKAGE, installed / "tenantcfg", ignore=pruned)
+    shutil.copytree(admin.migrations(), installed / "tenantcfg" / "_migrations", ignore=pruned)
+    made = run(installed, UPGRADE, str(tmp_path / "made" / "store.db"))
+    assert made.stdout == f"None {SCHEMA_VERSION} None\n", made.stderr
+
+
+def test_a_folder_with_a_percent_sign_in_its_name_is_found(tmp_path: Path) -> None:
+    odd = tmp_path / "100%(here)s"
+    pruned = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PACKAGE, odd / "tenantcfg", ignore=pruned)
+    shutil.copytree(admin.migrations(), odd / "migrations", ignore=pruned)
+    made = run(odd, UPGRADE, str(odd / "store.db"))
+    assert made.stdout == f"None {SCHEMA_VERSION} None\n", made.stderr
