@@ -19,7 +19,7 @@ from tenantcfg.powershell.conversions import (
     dotnet_type,
     variable_name,
 )
-from tenantcfg.powershell.records import Category, ErrorRecord, raise_
+from tenantcfg.powershell.records import Category, ErrorRecord, StatementFailed
 from tenantcfg.powershell.values import NOTHING, argument_text
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def bind_piped(binding: Binding, piped: Value) -> Binding:
         if parameter.by_value and parameter.name not in binding.bound and sets:
             value = _converted(binding.cmdlet, parameter, piped, binding.extent)
             return replace(binding, bound={**binding.bound, parameter.name: value}, sets=sets)
-    raise_(
+    raise StatementFailed(
         _error(
             binding.cmdlet,
             "InputObjectNotBound",
@@ -255,7 +255,7 @@ def matching(cmdlet: Cmdlet, name: str, extent: Extent) -> Parameter | None:
         if len(own) == 1:
             return own[0]
         listed = " ".join(f"-{one.name}" for one in near)
-        raise_(
+        raise StatementFailed(
             _error(
                 cmdlet,
                 "AmbiguousParameter",
@@ -401,7 +401,7 @@ class _Work:
         )
 
     def _fail(self, name: str, message: str, extent: Extent) -> NoReturn:
-        raise_(_error(self.cmdlet, name, message, extent))
+        raise StatementFailed(_error(self.cmdlet, name, message, extent))
 
 
 def unwritable_variable(binding: Binding, extent: Extent) -> ErrorRecord | None:
@@ -454,8 +454,10 @@ _VARIABLES = (
     _PIPELINE_VARIABLE,
 )
 _NO_VARIABLE: _VariableError = (
-    'Cannot process argument because the value of argument "name" is not valid. Change the value '
-    'of the "name" argument and run the operation again.',
+    (
+        'Cannot process argument because the value of argument "name" is not valid. Change the '
+        'value of the "name" argument and run the operation again.'
+    ),
     "Argument",
     Category.INVALID_ARGUMENT,
     "RuntimeException",
@@ -484,7 +486,10 @@ def _converted(cmdlet: Cmdlet, parameter: Parameter, value: Value, extent: Exten
         _check_minimum(parameter, result)
     except Misfit as why:
         name, category, exception = why.conversion.value
-        raise_(_error(cmdlet, name, why.message, extent, category, _SMA + exception))
+        record = _error(cmdlet, name, why.message, extent)
+        raise StatementFailed(
+            replace(record, category=category, exception=_SMA + exception)
+        ) from None
     return result
 
 
@@ -499,17 +504,16 @@ def _check_minimum(parameter: Parameter, value: Value) -> None:
 
 
 def _error(
-    cmdlet: Cmdlet,
-    name: str,
-    message: str,
-    extent: Extent,
-    category: str = Category.INVALID_ARGUMENT,
-    exception: str = _SMA + "ParameterBindingException",
-    *,
-    target: str | None = None,
+    cmdlet: Cmdlet, name: str, message: str, extent: Extent, target: str | None = None
 ) -> ErrorRecord:
-    fqid = f"{name},{cmdlet.name}"
-    return ErrorRecord(fqid, category, message, exception, target, extent, cmdlet.name)
+    return ErrorRecord(
+        fqid=f"{name},{cmdlet.name}",
+        category=Category.INVALID_ARGUMENT,
+        message=message,
+        target=target,
+        extent=extent,
+        command=cmdlet.name,
+    )
 
 
 def _target_text(piped: Value) -> str | None:

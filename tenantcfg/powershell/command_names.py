@@ -13,23 +13,22 @@ if TYPE_CHECKING:
 
 __all__ = ["found"]
 
-_ALIASES: dict[str, str] = {}
+_SCOPES = ("global:", "script:")
 
 
-def found(typed: str, cmdlets: Mapping[str, Cmdlet]) -> Cmdlet | str:
+def found(typed: str, cmdlets: Mapping[str, Cmdlet]) -> Cmdlet | None:
     """
-    The cmdlet that *typed* means; else the name that PowerShell reports as not recognized.
+    The cmdlet that *typed* means; None: nobody knows it.
 
-    *cmdlets* by name in lower case. A name may be qualified by its module's; one without a
-    verb also stands for ``Get-NAME``.
+    *cmdlets* by name in lower case. A name may be qualified by its module's, or by a scope;
+    one without a verb also stands for ``Get-NAME``.
     """
-    module, separator, name = typed.rpartition("\\")
-    cmdlet = cmdlets.get(name.lower())
-    if cmdlet is not None and (not separator or module.lower() == cmdlet.module.lower()):
-        return cmdlet
+    name = typed.lower()
+    module, separator, unqualified = name.rpartition("\\")
     if separator:
-        return typed
-    alias = _ALIASES.get(typed.lower())
-    if alias is not None:
-        return alias
-    return cmdlets.get(f"get-{typed.lower()}", typed) if "-" not in typed else typed
+        cmdlet = cmdlets.get(unqualified)
+        return cmdlet if cmdlet is not None and module == cmdlet.module.lower() else None
+    for scope in _SCOPES:
+        if name.startswith(scope):
+            return cmdlets.get(name.removeprefix(scope))
+    return cmdlets.get(name) or cmdlets.get(f"get-{name}")

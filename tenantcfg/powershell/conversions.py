@@ -331,7 +331,7 @@ def _action_of_text(text: str) -> ActionPreference:
 
 
 def _action_of_digits(digits: str, text: str) -> ActionPreference:
-    if not (digits.isascii() and digits[1:].isdecimal() or digits.isdecimal()):
+    if not (digits.isascii() and (digits.isdecimal() or digits[1:].isdecimal())):
         raise ValueError(_no_name(text))
     number = int(digits)
     if number not in _INT32:

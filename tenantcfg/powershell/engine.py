@@ -7,6 +7,7 @@ A terminating error ends its statement and no more; inside ``@(...)``, ``$(...)`
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -27,7 +28,6 @@ from tenantcfg.powershell.records import (
     StatementFailed,
     TextStopped,
     not_found,
-    raise_,
 )
 from tenantcfg.powershell.tree import (
     ArrayExpression,
@@ -74,7 +74,8 @@ class Outcome:
 
     Attributes:
         errors: the error stream, in order.
-        terminating: what ended the whole text (``-ErrorAction Stop``); None: nothing did.
+        terminating: what ended the whole text (``-ErrorAction Stop``); None: nothing did. It
+            is not in the error stream, so the host has not been told of it.
         suppressed: errors that -ErrorAction kept from the stream.
         objects: what was written, in order.
         help_for: the cmdlets whose help was asked for with ``-?``; they did not run.
@@ -109,7 +110,7 @@ class Session:
         Names, parameters, literals and sets of every statement, unknown commands however
         deep; what depends on piped objects or a command's output is left for the run.
         """
-        dry = _Dry(self._cmdlets)
+        dry = _Dry(self._cmdlets, script.text)
         for statement in script.statements:
             dry.judge(statement)
         return tuple(dry.errors)
@@ -122,26 +123,25 @@ class Session:
             PromptUnavailable, PromptCanceled: a question has no answer; what ran before it
                 stands.
         """
-        return self._run(script.statements)
+        return self._run(script.statements, script.text)
 
-    def run_statement(self, statement: Pipeline) -> Outcome:
-        """Run one statement of a script; see `run`."""
-        return self._run((statement,))
+    def run_statement(self, statement: Pipeline, text: str = "") -> Outcome:
+        """Run one statement of a script whose text is *text*; see `run`."""
+        return self._run((statement,), text)
 
-    def _run(self, statements: Sequence[Pipeline]) -> Outcome:
+    def _run(self, statements: Sequence[Pipeline], text: str) -> Outcome:
         written: list[Value] = []
 
         def emit(value: Value) -> None:
             written.append(value)
             self._host.write_object(value)
 
-        run = _Run(self._cmdlets, self._host)
+        run = _Run(self._cmdlets, text, self._host)
         terminating = None
         try:
             run.statements(statements, emit)
         except TextStopped as why:
             terminating = why.record
-            self._host.error(terminating)
         journal = run.journal
         return Outcome(
             errors=tuple(journal.errors),
@@ -153,11 +153,12 @@ class Session:
         )
 
 
-class _Evaluator:
+class _Evaluator(ABC):
     """Expressions to values; what runs commands is left to the two passes below."""
 
-    def __init__(self, cmdlets: dict[str, Cmdlet]) -> None:
+    def __init__(self, cmdlets: dict[str, Cmdlet], text: str) -> None:
         self._cmdlets = cmdlets
+        self._text = text
         # The statement that ran last: PowerShell shows some errors there.
         self._position = Extent(0, 0)
 
@@ -165,32 +166,33 @@ class _Evaluator:
         """The value of an expression."""
         match node:
             case StringConstant() | Variable():
-                return node.value
+                value: Value = node.value
             case Constant():
-                return Number(node.value, node.type_name)
+                value = Number(node.value, node.type_name)
             case ExpandableString():
-                return self._expanded(node)
+                value = self._expanded(node)
             case ArrayLiteral():
                 items = tuple(self.value(item) for item in node.items)
-                return UNKNOWN if UNKNOWN in items else items
+                value = UNKNOWN if UNKNOWN in items else items
             case ArrayExpression():
-                return self._array(node)
+                value = self._array(node)
             case SubExpression():
-                return self._sub_expression(node)
+                value = self._sub_expression(node)
             case Paren():
-                return self.statement_value(node.pipeline)
+                value = self.statement_value(node.pipeline)
             case HashtableNode():
-                return self._hashtable(node)
-            case Unsupported():
-                raise_(_unsupported(node))
+                value = self._hashtable(node)
+            case _:
+                raise StatementFailed(_unsupported(node))
+        return value
 
+    @abstractmethod
     def collected(self, statements: Sequence[Pipeline]) -> list[Value] | None:
         """What *statements* write; None: only running would tell."""
-        raise AssertionError
 
+    @abstractmethod
     def statement_value(self, pipeline: Pipeline) -> Value:
         """The value of a statement where a value is wanted: an expression's own, or output."""
-        raise AssertionError
 
     def arguments(self, command: CommandNode) -> list[Argument]:
         """The arguments of *command*, evaluated in order."""
@@ -203,11 +205,27 @@ class _Evaluator:
         Raises:
             StatementFailed: there is none.
         """
-        typed = _name_text(command.name)
-        hit = found(typed, self._cmdlets)
-        if isinstance(hit, str):
-            raise_(not_found(hit, command.name.extent, typed=typed))
-        return hit, typed
+        typed = self._name_text(command.name)
+        cmdlet = found(typed, self._cmdlets)
+        if cmdlet is None:
+            raise StatementFailed(not_found(typed, command.name.extent))
+        return cmdlet, typed
+
+    def _name_text(self, name: Expression) -> str:
+        """The text of a command's name: what stands in it to be expanded stays as it is."""
+        match name:
+            case StringConstant():
+                return name.value
+            case Constant():
+                return name.text
+            case ExpandableString():
+                parts = (one if isinstance(one, str) else self._source(one) for one in name.parts)
+                return "".join(parts)
+            case _:
+                return self._source(name)
+
+    def _source(self, node: Expression) -> str:
+        return self._text[node.extent.start : node.extent.end]
 
     def _argument(self, element: CommandElement) -> Argument:
         if not isinstance(element, CommandParameter):
@@ -261,9 +279,9 @@ class _Evaluator:
             if key is UNKNOWN:
                 return UNKNOWN
             if key is None or key is NOTHING:
-                raise_(_hash_error("InvalidNullKey", _NULL_KEY, entry.key))
+                raise StatementFailed(_hash_error("InvalidNullKey", _NULL_KEY, entry.key))
             if key in table:
-                raise_(
+                raise StatementFailed(
                     _hash_error(
                         "DuplicateKeyInHashLiteral",
                         f"Duplicate keys '{argument_text(key)}' are not allowed in hash literals.",
@@ -278,8 +296,8 @@ class _Evaluator:
 class _Run(_Evaluator):
     """The pass that runs."""
 
-    def __init__(self, cmdlets: dict[str, Cmdlet], host: Host) -> None:
-        super().__init__(cmdlets)
+    def __init__(self, cmdlets: dict[str, Cmdlet], text: str, host: Host) -> None:
+        super().__init__(cmdlets, text)
         self._host = host
         self.journal = Journal()
         self.help_for: list[str] = []
@@ -343,7 +361,7 @@ class _Run(_Evaluator):
         for binding in bindings:
             error = unwritable_variable(binding, self._position)
             if error is not None:
-                raise_(error)
+                raise StatementFailed(error)
         for binding, (_, typed) in zip(reversed(bindings), reversed(cmdlets), strict=True):
             emit = _step(Command(binding, typed, self._host, self.journal, emit))
         return emit
@@ -352,8 +370,8 @@ class _Run(_Evaluator):
 class _Dry(_Evaluator):
     """The pass that only judges."""
 
-    def __init__(self, cmdlets: dict[str, Cmdlet]) -> None:
-        super().__init__(cmdlets)
+    def __init__(self, cmdlets: dict[str, Cmdlet], text: str) -> None:
+        super().__init__(cmdlets, text)
         self.errors: list[ErrorRecord] = []
 
     def judge(self, statement: Pipeline) -> tuple[Value, ...] | None:
@@ -398,14 +416,14 @@ class _Dry(_Evaluator):
     def _judge_binding(self, binding: Binding) -> None:
         error = unwritable_variable(binding, binding.extent)
         if error is not None:
-            raise_(error)
+            raise StatementFailed(error)
         judge = binding.cmdlet.judge
         if judge is None or any(_waits(value) for value in binding.bound.values()):
             return
         why = judge(binding.bound)
         if why is not None:
             name = binding.cmdlet.name
-            raise_(
+            raise StatementFailed(
                 ErrorRecord(
                     f"{getattr(why, 'code', type(why).__name__)},{name}",
                     Category.INVALID_ARGUMENT,
@@ -472,7 +490,7 @@ def _pure(pipeline: Pipeline) -> Expression | None:
 
 def _is_command(node: object) -> TypeGuard[CommandNode]:
     if isinstance(node, Unsupported):
-        raise_(_unsupported(node))
+        raise StatementFailed(_unsupported(node))
     return isinstance(node, CommandNode)
 
 
@@ -483,18 +501,6 @@ def _dashes(element: CommandElement) -> bool:
 
 def _asks_help(command: CommandNode) -> bool:
     return any(isinstance(one, CommandParameter) and one.name == "?" for one in command.elements)
-
-
-def _name_text(name: Expression) -> str:
-    match name:
-        case StringConstant():
-            return name.value
-        case Constant():
-            return name.text
-        case ExpandableString():
-            return "".join(part if isinstance(part, str) else "$" for part in name.parts)
-        case _:
-            return ""
 
 
 def _hash_error(error_id: str, message: str, key: Expression) -> ErrorRecord:

@@ -17,7 +17,7 @@ from tenantcfg.powershell.host import (
     YES_TO_ALL,
     Choice,
 )
-from tenantcfg.powershell.records import Category, ErrorRecord, TextStopped, raise_
+from tenantcfg.powershell.records import Category, ErrorRecord, StatementFailed, TextStopped
 from tenantcfg.powershell.values import ActionPreference
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ class Invocation:
         cause: BaseException | None = None,
     ) -> NoReturn:
         """End the statement with an error."""
-        raise_(self._record(message, error_id, category, target, cause))
+        raise StatementFailed(self._record(message, error_id, category, target, cause))
 
     def _record(
         self,

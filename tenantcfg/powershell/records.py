@@ -5,12 +5,12 @@ Errors as data, and their text as PowerShell's ConciseView shows it (cmdlets B18
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tenantcfg.powershell.tree import Extent
 
-__all__ = ["Category", "ErrorRecord", "StatementFailed", "TextStopped", "not_found", "raise_"]
+__all__ = ["Category", "ErrorRecord", "StatementFailed", "TextStopped", "not_found"]
 
 _SMA = "System.Management.Automation."
 _SHOWN = 69
@@ -108,13 +108,8 @@ class TextStopped(Exception):
         self.record = record
 
 
-def raise_(record: ErrorRecord) -> NoReturn:
-    """Raise *record* as a terminating error."""
-    raise StatementFailed(record)
-
-
-def not_found(name: str, extent: Extent, *, typed: str | None = None) -> ErrorRecord:
-    """The error of a command *name* that nobody knows; *typed* where an alias led to it."""
+def not_found(name: str, extent: Extent) -> ErrorRecord:
+    """The error of a command *name* that nobody knows."""
     message = (
         f"The term '{name}' is not recognized as a name of a cmdlet, function, script file, or "
         "executable program.\nCheck the spelling of the name, or if a path was included, verify "
@@ -127,7 +122,7 @@ def not_found(name: str, extent: Extent, *, typed: str | None = None) -> ErrorRe
         exception=_SMA + "CommandNotFoundException",
         target=name,
         extent=extent,
-        command=typed if typed is not None else name,
+        command=name,
     )
 
 

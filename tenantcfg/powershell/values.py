@@ -187,21 +187,22 @@ def type_name(value: Value) -> str:
     """The full name of the .NET type of *value*, which is not null."""
     match value:
         case bool():
-            return "System.Boolean"
+            name = "System.Boolean"
         case str():
-            return "System.String"
+            name = "System.String"
         case Number():
-            return value.type_name
+            name = value.type_name
         case ActionPreference():
-            return "System.Management.Automation.ActionPreference"
+            name = "System.Management.Automation.ActionPreference"
         case int():
-            return "System.Int32"
+            name = "System.Int32"
         case tuple():
-            return "System.Object[]"
+            name = "System.Object[]"
         case PSObject() | _Nothing():
-            return "System.Management.Automation.PSCustomObject"
+            name = "System.Management.Automation.PSCustomObject"
         case _:
-            return str(value)
+            name = str(value)
+    return name
 
 
 def to_string(value: Value) -> str:

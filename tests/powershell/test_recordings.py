@@ -16,7 +16,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tenantcfg.powershell import Outcome, Parsed, Value
+
+Recorded: TypeAlias = Any  # as JSON has it
 
 HERE = Path(__file__).parent
 OURS = HERE / "recordings"
@@ -153,10 +155,10 @@ class Recorder:
         )
 
     def _set(self, call: Invocation) -> None:
-        self._note(call, call.should_process("Global"))
+        self._note(call, should_process=call.should_process("Global"))
 
     def _get(self, call: Invocation) -> None:
-        self._note(call, None)
+        self._note(call, should_process=None)
         call.write(
             PSObject(
                 "PsGolden.ApplicationMeetingConfiguration",
@@ -164,7 +166,7 @@ class Recorder:
             )
         )
 
-    def _note(self, call: Invocation, should_process: bool | None) -> None:
+    def _note(self, call: Invocation, *, should_process: bool | None) -> None:
         self.calls.append(
             {
                 "command": call.cmdlet.name,
@@ -176,12 +178,12 @@ class Recorder:
         )
 
 
-def as_recorded(value: Value) -> Any:
+def as_recorded(value: Value) -> Recorded:
     """A bound value as the recordings have it."""
     return value if isinstance(value, bool) else as_item(value)
 
 
-def as_item(value: Value) -> Any:
+def as_item(value: Value) -> Recorded:
     """A value among others as the recordings have it."""
     match value:
         case None | str():
@@ -344,7 +346,7 @@ def without_string_list(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Recorded) -> Recorded:
     if not isinstance(value, dict):
         return value
     return {name: part for name, part in value.items() if name != "appliedToStrings"}
@@ -388,7 +390,7 @@ def folder(request: pytest.FixtureRequest) -> Path:
 def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     def say_it(text: str) -> None:
         with capsys.disabled():
-            print(text)
+            sys.stdout.write(text + "\n")
 
     return say_it
 
