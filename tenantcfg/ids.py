@@ -147,12 +147,18 @@ class Revision(int):
         return int.__repr__(self)
 
 
+_SHORTEST_MISS = 4
+
+
 def near_misses(wanted: str, known: Iterable[str]) -> tuple[str, ...]:
     """
     Those of *known* that are one slip of a finger away from *wanted*, at most five.
 
     One slip: one character more, less or other, two neighbours swapped, or only the case.
+    Of texts below four characters nearly all are that near, so they have none.
     """
+    if len(wanted) < _SHORTEST_MISS:
+        return ()
     low = wanted.lower()
     found = (one for one in known if one != wanted and _one_slip(low, one.lower()))
     return tuple(one for _, one in zip(range(5), found, strict=False))

@@ -324,19 +324,23 @@ def _failed(told: Run, why: TenantcfgError, hint: str = "") -> Exit:
     return code
 
 
-def json_error(why: TenantcfgError, code: Exit) -> str:
-    """The error as one JSON object, with its stable `code`."""
+def json_error(why: TenantcfgError, leaves: Exit, *, code: str = "") -> str:
+    """
+    The error as one JSON object, with its stable *code*.
+
+    The code is the error's own, or PowerShell's error id where the words are PowerShell's.
+    """
     import json  # noqa: PLC0415
 
     members = {
         "schema": "tenantcfg/error/1",
-        "code": why.code,
+        "code": code or why.code,
         "message": str(why),
         "what": why.what,
         "subject": why.subject,
         "why": why.why,
         "hint": why.hint,
-        "exit": int(code),
+        "exit": int(leaves),
     }
     return json.dumps(members, ensure_ascii=False)
 

@@ -90,7 +90,7 @@ class _Text:
         parsed = parse_words(words, parameters=self._kinds(words[0]))
         if isinstance(parsed, ArgvRefusal):
             paste = f"\nto paste: tenantcfg {parsed.line_to_paste}" if parsed.line_to_paste else ""
-            raise InvalidInput(parsed.message, hint=parsed.hint + paste)
+            raise InvalidInput(parsed.message.rstrip("."), hint=parsed.hint + paste)
         return self.run(parsed)
 
     def run(self, parsed: Parsed) -> Exit:
@@ -196,8 +196,11 @@ class _Text:
 
     def _show(self, record: ErrorRecord) -> None:
         why = record.cause
-        if isinstance(why, TenantcfgError) and self._told.output in {"json", "jsonl"}:
-            print(json_error(why, exit_of(why)), file=sys.stderr)
+        if self._told.output in {"json", "jsonl"}:
+            ours = isinstance(why, TenantcfgError)
+            error = why if isinstance(why, TenantcfgError) else InvalidInput(record.message)
+            line = json_error(error, _exit_of(record), code=error.code if ours else record.id)
+            print(line, file=sys.stderr)
             return
         for line in record.render(self._source, _width()).rstrip("\n").splitlines():
             say(line)

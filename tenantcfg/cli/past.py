@@ -151,8 +151,8 @@ def _tenant(run: Run, store: Store) -> TenantId | None:
         return None
     try:
         return store.find_tenant(run.tenant).id
-    except UnknownTenant:
-        # A tenant that was removed keeps its history, by its id.
+    except UnknownTenant as why:
+        say(f"{why}; what was removed keeps its history, by its id")
         return TenantId.parse(run.tenant)
 
 

@@ -130,6 +130,7 @@ def set_(context: Context, call: Invocation) -> None:
     bound_by = lost if wanted.replace is not None and not _answered(call) else None
     change = context.store.modify(tenant.id, wanted, by=by, may_remove=bound_by)
     context.on_change(change, tenant)
+    _warn(context, change)
     if call.bound.get("PassThru"):
         call.write(ConfigurationObject(tenant, context.store.configuration(tenant.id)))
 
@@ -220,13 +221,19 @@ def _until(
 def _hint(context: Context, bound: Mapping[str, Any], wanted: ListModifier) -> None:
     if LIST_PARAMETER in bound and wanted == ListModifier():
         context.say(f"-{LIST_PARAMETER} names no app, so nothing changes; $null clears the list")
-    for app in wanted.wanted:
-        if not app.is_guid:
-            context.say(f"warning: the app id '{app}' is no GUID; it is stored as it stands")
+
+
+def _warn(context: Context, change: Change) -> None:
+    for outcome in change.outcomes:
+        if outcome.result is Result.ADDED and not outcome.app.is_guid:
+            context.say(
+                f"warning: the app id '{outcome.app}' is no GUID; it stands as it was given"
+            )
 
 
 def _what_if(context: Context, call: Invocation, tenant: Tenant, change: Change) -> None:
     context.on_change(change, tenant)
+    _warn(context, change)
     for line in difference(change):
         call.host_line(line)
 
