@@ -302,7 +302,7 @@ def _ended(told: Run, why: BaseException) -> int:
         case click.UsageError():
             return _failed(told, InvalidInput(why.format_message()), _usage_hint(why))
         case click.Abort() | KeyboardInterrupt():
-            say("interrupted: nothing is half-done")
+            say(f"interrupted: {why or 'nothing is half-done'}")
             return Exit.INTERRUPTED
         case BrokenPipeError():
             return _broken_pipe()

@@ -133,7 +133,7 @@ class _Text:
             hint = "add -Force or '-Confirm:$false' where nobody can answer"
             raise Refused(str(why).rstrip("."), why="nothing was changed", hint=hint) from why
         except PromptCanceled as why:
-            raise KeyboardInterrupt from why
+            raise KeyboardInterrupt(str(why)) from why
         if outcome.terminating is not None:
             self._show(outcome.terminating)
         return outcome
@@ -247,7 +247,13 @@ class _Console(ConsoleHost):
     ) -> int:
         if self._answers is None:
             say(message)
-        return super().prompt_for_choice(caption, message, choices, default)
+        try:
+            return super().prompt_for_choice(caption, message, choices, default)
+        except (PromptUnavailable, PromptCanceled):
+            # The cursor stands behind the question.
+            if self._answers is not None:
+                print(file=sys.stderr)
+            raise
 
 
 def _exit_of(record: ErrorRecord) -> Exit:

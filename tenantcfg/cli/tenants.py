@@ -120,7 +120,8 @@ def remove(run: Run, /, *, yes: bool, **given: Any) -> Exit:
     def change(store: Store, one: Tenant, **by: Any) -> Change:
         if not given["what_if"]:
             apps = len(store.configuration(one.id).apps)
-            confirm(f"Remove {shown_tenant(one)}? {apps} apps lose their right there.", yes=yes)
+            lose = "1 app loses" if apps == 1 else f"{apps} apps lose"
+            confirm(f"Remove {shown_tenant(one)}? {lose} the right there.", yes=yes)
         return store.remove_tenant(one.id, **by)
 
     return _change(run, given, change)
