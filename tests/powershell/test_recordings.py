@@ -26,6 +26,7 @@ if __name__ == "__main__":
 
 from tenantcfg.powershell import (
     ActionPreference,
+    Category,
     Choice,
     Cmdlet,
     ErrorRecord,
@@ -43,7 +44,7 @@ from tenantcfg.powershell.values import to_string, type_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tenantcfg.powershell import Outcome, Parsed, Value
+    from tenantcfg.powershell import Outcome, Parsed, ParseError, Value
 
 Recorded: TypeAlias = Any  # as JSON has it
 
@@ -52,7 +53,7 @@ OURS = HERE / "recordings"
 SET = "Set-CsApplicationMeetingConfiguration"
 GET = "Get-CsApplicationMeetingConfiguration"
 START = ("11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222")
-WIDTH = 80
+WIDTH = 120
 
 SET_PARAMETERS = (
     Parameter("AllowRemoveParticipantAppIds", Kind.LIST_MODIFIER),
@@ -265,7 +266,16 @@ def compare_parse(record: Mapping[str, Any], parsed: Parsed) -> Verdict:
     first, error = recorded[0], ours[0]
     place = (units(record["input"], error.extent.start), units(record["input"], error.extent.end))
     same = (error.message, *place) == (first["message"], first["start"], first["end"])
-    return Verdict(effect=True, error_id=error.id == first["id"], first_error=same)
+    shown = (
+        first["incomplete"] or rendered(error, record["input"]) == record["terminating"]["rendered"]
+    )
+    return Verdict(effect=True, error_id=error.id == first["id"], first_error=same and shown)
+
+
+def rendered(error: ParseError, text: str) -> str:
+    """A parse error as it is shown; of an incomplete text the recorder showed nothing."""
+    record = ErrorRecord(error.id, Category.PARSER_ERROR, error.message, extent=error.extent)
+    return record.render(text, WIDTH)
 
 
 def compare_run(record: Mapping[str, Any], recorder: Recorder, outcome: Outcome) -> Verdict:
