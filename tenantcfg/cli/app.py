@@ -41,6 +41,8 @@ __all__ = [
     "Verbs",
     "did_you_mean",
     "json_error",
+    "known_apps",
+    "known_tenants",
     "main",
     "run",
     "say",
@@ -161,6 +163,16 @@ class _TopLevel(Verbs):
         with formatter.section("Cmdlets, as in PowerShell"):
             formatter.write_dl([(name, SUMMARIES[name]) for name in CMDLETS])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem  # noqa: PLC0415
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        low = incomplete.lower()
+        return [
+            CompletionItem(name) for name in (*_VERBS, *CMDLETS) if name.lower().startswith(low)
+        ]
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing and not sys.stdin.isatty():
             args = ["-"]
@@ -223,6 +235,24 @@ def _take(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
         setattr(ctx.ensure_object(Run), str(parameter.name), value)
 
 
+def known_tenants(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Completion: the tenants that the store knows."""
+    from tenantcfg.cli.completion import tenants  # noqa: PLC0415
+
+    return tenants(ctx, parameter, incomplete)
+
+
+def known_apps(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Completion: the apps that have a grant anywhere."""
+    from tenantcfg.cli.completion import apps  # noqa: PLC0415
+
+    return apps(ctx, parameter, incomplete)
+
+
 def verb_options(*, tenant: bool = False) -> Callable[[Command], Command]:
     """The options that stand anywhere: ``--store``, ``-o``, and ``--tenant`` if *tenant*."""
 
@@ -254,6 +284,7 @@ def verb_options(*, tenant: bool = False) -> Callable[[Command], Command]:
                     metavar="TENANT",
                     expose_value=False,
                     callback=_take,
+                    shell_complete=known_tenants,
                     help="The tenant, by id or name.",
                 )
             )
@@ -266,7 +297,7 @@ def verb_options(*, tenant: bool = False) -> Callable[[Command], Command]:
 
 @click.group(
     cls=_TopLevel,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help", "-?"], "max_content_width": 100},
     epilog="Examples and topics: tenantcfg help",
 )
 @click.version_option(__version__, message="tenantcfg %(version)s")
@@ -302,7 +333,7 @@ def _ended(told: Run, why: BaseException) -> int:
         case click.UsageError():
             return _failed(told, InvalidInput(why.format_message()), _usage_hint(why))
         case click.Abort() | KeyboardInterrupt():
-            say(f"interrupted: {why or 'nothing is half-done'}")
+            say(f"interrupted: {str(why) or 'nothing is half-done'}")
             return Exit.INTERRUPTED
         case BrokenPipeError():
             return _broken_pipe()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tenantcfg import instants
-from tenantcfg.cli.app import Run, Verb, say, verb_options
+from tenantcfg.cli.app import Run, Verb, known_apps, say, verb_options
 from tenantcfg.cli.exits import Exit
 from tenantcfg.cli.output import Records, emit, printable
 from tenantcfg.configuration import REMOVE_PARTICIPANT
@@ -37,7 +37,13 @@ __all__ = ["as_of_option", "check", "who"]
         "tenantcfg check --tenant contoso --app app_id --as-of 2026-11-24T09:00:00Z",
     ),
 )
-@click.option("--app", required=True, metavar="APP", help="The application id, exactly.")
+@click.option(
+    "--app",
+    shell_complete=known_apps,
+    required=True,
+    metavar="APP",
+    help="The application id, exactly.",
+)
 @click.option("--explain", is_flag=True, help="Say which fact decided, and who gave it.")
 @click.option("--as-of", "when", metavar="REV|TIME", help="As it stood then, not now.")
 @click.option("--at-least", metavar="REV", help="Refuse to answer from an older store.")
@@ -63,7 +69,9 @@ def check(run: Run, app: str, when: str | None, at_least: str | None, *, explain
         "tenantcfg who --app 5817674c-81d9-4adb-bfb2-8f6a442e4622 -o json",
     ),
 )
-@click.option("--app", metavar="APP", help="In which tenants may this app act?")
+@click.option(
+    "--app", shell_complete=known_apps, metavar="APP", help="In which tenants may this app act?"
+)
 @click.option("--as-of", "when", metavar="REV|TIME", help="As it stood then, not now.")
 @verb_options(tenant=True)
 @click.pass_obj

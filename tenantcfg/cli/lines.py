@@ -79,6 +79,7 @@ class _Text:
         self._told = run
         self._context = context_of(run)
         self._context.on_change = self._on_change
+        self._context.on_receipt = self._on_receipt
         self._results = Results(self._context, run.output)
         self._changed = False
         self._source = ""
@@ -166,11 +167,13 @@ class _Text:
     def _on_change(self, change: Change, tenant: Tenant) -> None:
         if change.stored:
             self._changed = True
-        if self._told.output is not None:
-            self._results.take_receipt(receipt_row(change, tenant.name, what_if=not change.stored))
-        elif change.stored or not change.effective:
+        if self._told.output is None and (change.stored or not change.effective):
             for line in summary(change, tenant=tenant.name or tenant.id.value):
                 say(line)
+
+    def _on_receipt(self, change: Change, tenant: Tenant) -> None:
+        if self._told.output is not None:
+            self._results.take_receipt(receipt_row(change, tenant.name, what_if=not change.stored))
 
     def _refused(self, parsed: Parsed) -> Exit:
         """Refuse a text that does not parse, or is more than data; the first place decides."""
@@ -209,6 +212,8 @@ class _Text:
 
     def _hint(self, record: ErrorRecord) -> str | None:
         """What the one who typed may have meant, below PowerShell's own words."""
+        if dashes := re.search(r"(?:^|\s)--([A-Za-z]\w*)", self._source):
+            return f"a parameter has one dash: -{dashes[1]}"
         typed = re.search(r"'([^']*)'", record.message)
         if typed is None:
             return None

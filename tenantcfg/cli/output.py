@@ -108,8 +108,9 @@ def _csv(records: Records, out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow((*records.columns, *records.stamp))
     for row in records.rows:
-        cells = (row.get(column) for column in records.columns)
-        writer.writerow(_guarded(_cell(cell, ";")) for cell in (*cells, *records.stamp.values()))
+        whole = {**records.stamp, **row}
+        cells = (whole.get(column) for column in (*records.columns, *records.stamp))
+        writer.writerow(_guarded(_cell(cell, ";")) for cell in cells)
 
 
 def _guarded(text: str) -> str:
@@ -139,6 +140,7 @@ def _table(records: Records, out: TextIO) -> None:
 def _list(records: Records, out: TextIO) -> None:
     for row in records.rows:
         shown = {name: row.get(name) for name in records.columns} | records.stamp
+        shown |= {"schema": row.get("schema", records.schema)}
         width = max(map(len, shown))
         for name, value in shown.items():
             print(f"{_label(name):<{width}} : {printable(_cell(value, ', '))}", file=out)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tenantcfg import instants
-from tenantcfg.cli.app import Run, Verb, Verbs, say, verb_options
+from tenantcfg.cli.app import Run, Verb, Verbs, known_apps, say, verb_options
 from tenantcfg.cli.changing import attributed, context_of, done
 from tenantcfg.cli.exits import Exit
 from tenantcfg.cli.output import Records, emit, printable
@@ -38,7 +38,9 @@ _COLUMNS = ("revision", "at", "tenant", "actor", "operation", "outcomes", "reaso
         "tenantcfg history --app 5817674c-81d9-4adb-bfb2-8f6a442e4622 -o jsonl",
     ),
 )
-@click.option("--app", metavar="APP", help="Only changes that name this app.")
+@click.option(
+    "--app", shell_complete=known_apps, metavar="APP", help="Only changes that name this app."
+)
 @click.option("--actor", metavar="NAME", help="Only changes of this actor, as os:alice.")
 @click.option("--since", metavar="TIME", help="Only changes at this time or later.")
 @click.option("--until", metavar="TIME", help="Only changes before this time.")

@@ -36,7 +36,7 @@ _COLUMNS = {
         "AllowRemoveParticipantAppIds",
     ),
     "connection": ("account", "environment", "tenant", "tenant_name"),
-    "tenant": ("tenant", "name", "enabled", "added"),
+    "tenants": ("tenant", "name", "enabled", "added"),
     "receipt": RECEIPT_COLUMNS,
     "value": ("value",),
 }
@@ -70,12 +70,16 @@ class Results:
         sys.stdout.flush()
 
     def finish(self) -> None:
-        """Print what is printed as a whole."""
+        """Print what is printed as a whole: one document, whatever the lines wrote."""
         if self._output in {None, "jsonl"} or not self._rows:
             return
-        assert self._output is not None  # noqa: S101 - said to the type checker
-        for schema, rows in groupby(self._rows, key=lambda row: row[0]):
-            self._emit(schema, [row for _, row in rows])
+        schemas = dict.fromkeys(schema for schema, _ in self._rows)
+        if len(schemas) == 1:
+            self._emit(next(iter(schemas)), [row for _, row in self._rows])
+            return
+        columns = dict.fromkeys(column for schema in schemas for column in _COLUMNS[schema])
+        stamped = [{"schema": f"tenantcfg/{schema}/1", **row} for schema, row in self._rows]
+        self._print("results", stamped, tuple(columns), single=False)
 
     def _row(self, schema: str, row: dict[str, Any]) -> None:
         if self._output == "jsonl":
@@ -84,8 +88,13 @@ class Results:
             self._rows.append((schema, row))
 
     def _emit(self, schema: str, rows: list[dict[str, Any]]) -> None:
-        columns = _COLUMNS[schema]
-        single = len(rows) == 1
+        # Tenants are a list by their nature, also when there is only one.
+        single = len(rows) == 1 and schema != "tenants"
+        self._print(schema, rows, _COLUMNS[schema], single=single)
+
+    def _print(
+        self, schema: str, rows: list[dict[str, Any]], columns: tuple[str, ...], *, single: bool
+    ) -> None:
         records = Records.of(self._context.store, schema, rows, columns, single=single)
         emit(records, self._output or "json")
 
@@ -114,7 +123,7 @@ def _row(value: Value) -> tuple[str, dict[str, Any]]:
         case ConfigurationObject():
             return "configuration", _configuration(value)
         case TenantObject(tenant=tenant):
-            return "tenant", {
+            return "tenants", {
                 "tenant": tenant.id.value,
                 "name": tenant.name,
                 "enabled": tenant.enabled,
@@ -140,6 +149,7 @@ def _configuration(value: ConfigurationObject) -> dict[str, Any]:
         "at": instants.text(configuration.at),
         "Identity": "Global",
         "AllowRemoveParticipantAppIds": [app.value for app in configuration.apps],
+        "receipt": value.change.receipt if value.change and value.change.stored else None,
         "grants": [
             {
                 "app": grant.app.value,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tenantcfg.cli.app import Run, Verbs, say, verb_options
+from tenantcfg.cli.app import Run, Verbs, known_tenants, say, verb_options
 from tenantcfg.cli.asking import as_of_option
 from tenantcfg.cli.changing import attributed, confirm, context_of, done
 from tenantcfg.cli.exits import Exit
@@ -78,7 +78,7 @@ def list_(run: Run, when: str | None) -> Exit:
 
 
 @tenant.command("rename", examples=("tenantcfg tenant rename contoso fabrikam",))
-@click.argument("tenant", metavar="TENANT")
+@click.argument("tenant", metavar="TENANT", shell_complete=known_tenants)
 @click.argument("name")
 @attributed
 @verb_options()
@@ -89,7 +89,7 @@ def rename(run: Run, /, name: str, **given: Any) -> Exit:
 
 
 @tenant.command("disable", examples=('tenantcfg tenant disable contoso --reason "incident 4711"',))
-@click.argument("tenant", metavar="TENANT")
+@click.argument("tenant", metavar="TENANT", shell_complete=known_tenants)
 @attributed
 @verb_options()
 @click.pass_obj
@@ -99,7 +99,7 @@ def disable(run: Run, /, **given: Any) -> Exit:
 
 
 @tenant.command("enable", examples=("tenantcfg tenant enable contoso",))
-@click.argument("tenant", metavar="TENANT")
+@click.argument("tenant", metavar="TENANT", shell_complete=known_tenants)
 @attributed
 @verb_options()
 @click.pass_obj
@@ -109,7 +109,7 @@ def enable(run: Run, /, **given: Any) -> Exit:
 
 
 @tenant.command("remove", examples=("tenantcfg tenant remove contoso --what-if",))
-@click.argument("tenant", metavar="TENANT")
+@click.argument("tenant", metavar="TENANT", shell_complete=known_tenants)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @attributed
 @verb_options()

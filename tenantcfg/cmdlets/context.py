@@ -39,6 +39,7 @@ class Context:
         now: the clock, for ``-ExpiresIn``.
         say: takes a line of talk for the person at the terminal (standard error).
         on_change: is given each change that a line made, found unchanged, or would make.
+        on_receipt: is given the same as data, unless the line wrote something else (-PassThru).
         alone: whether the line is the whole text, so that Connect pins for the session.
     """
 
@@ -48,6 +49,7 @@ class Context:
     now: Callable[[], Instant]
     say: Callable[[str], None]
     on_change: Callable[[Change, Tenant], None] = lambda _change, _tenant: None
+    on_receipt: Callable[[Change, Tenant], None] = lambda _change, _tenant: None
     alone: bool = True
     connected: Pin | None = None
     _store: Store | None = field(default=None, init=False)

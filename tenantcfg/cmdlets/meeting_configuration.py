@@ -131,8 +131,11 @@ def set_(context: Context, call: Invocation) -> None:
     change = context.store.modify(tenant.id, wanted, by=by, may_remove=bound_by)
     context.on_change(change, tenant)
     _warn(context, change)
-    if call.bound.get("PassThru"):
-        call.write(ConfigurationObject(tenant, context.store.configuration(tenant.id)))
+    if not call.bound.get("PassThru"):
+        context.on_receipt(change, tenant)
+        return
+    configuration = context.store.configuration(tenant.id)
+    call.write(ConfigurationObject(tenant, configuration, change))
 
 
 def as_of(given: str) -> Revision | datetime:
@@ -233,6 +236,7 @@ def _warn(context: Context, change: Change) -> None:
 
 def _what_if(context: Context, call: Invocation, tenant: Tenant, change: Change) -> None:
     context.on_change(change, tenant)
+    context.on_receipt(change, tenant)
     _warn(context, change)
     for line in difference(change):
         call.host_line(line)

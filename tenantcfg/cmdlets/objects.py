@@ -10,15 +10,25 @@ from tenantcfg.powershell import PSObject
 
 if TYPE_CHECKING:
     from tenantcfg.configuration import ApplicationMeetingConfiguration
+    from tenantcfg.history import Change
     from tenantcfg.store import Tenant
 
 __all__ = ["ConfigurationObject", "ConnectionObject", "TenantObject"]
 
 
 class ConfigurationObject(PSObject):
-    """What Get returns; by pipeline or ``-Instance`` it means its own tenant (cmdlets C15)."""
+    """
+    What Get returns; by pipeline or ``-Instance`` it means its own tenant (cmdlets C15).
 
-    def __init__(self, tenant: Tenant, configuration: ApplicationMeetingConfiguration) -> None:
+    *change* is the change that Set made of it with ``-PassThru``; None from Get.
+    """
+
+    def __init__(
+        self,
+        tenant: Tenant,
+        configuration: ApplicationMeetingConfiguration,
+        change: Change | None = None,
+    ) -> None:
         super().__init__(
             "Microsoft.Rtc.Management.WritableConfig.Settings.PlatformApplications"
             ".ApplicationMeetingConfiguration",
@@ -29,6 +39,7 @@ class ConfigurationObject(PSObject):
         )
         self.tenant = tenant
         self.configuration = configuration
+        self.change = change
 
 
 class TenantObject(PSObject):
