@@ -9,7 +9,7 @@ import click
 from tenantcfg.cli.app import Run, Verbs, say, verb_options
 from tenantcfg.cli.changing import confirm
 from tenantcfg.cli.exits import Exit
-from tenantcfg.cli.output import printable
+from tenantcfg.cli.output import Records, emit, printable
 from tenantcfg.errors import StoreMissing
 from tenantcfg.store.address import Address
 
@@ -50,9 +50,16 @@ def upgrade(run: Run, *, what_if: bool) -> Exit:
 @click.pass_obj
 def current(run: Run) -> Exit:
     """Print the store's version, be it older or newer than this program's."""
-    from tenantcfg.store import admin  # noqa: PLC0415
+    from tenantcfg.store import admin, version  # noqa: PLC0415
 
-    print(admin.current(run.settings.database_url))
+    found = admin.current(run.settings.database_url)
+    if run.output is None:
+        print(found)
+        return Exit.DONE
+    # A store of another version cannot be opened, so it has no id to tell.
+    row = {"version": found, "wanted": version.SCHEMA_VERSION}
+    records = Records("tenantcfg/version/1", [row], tuple(row), _shown(run), "", single=True)
+    emit(records, run.output)
     return Exit.DONE
 
 
@@ -64,7 +71,11 @@ def check(run: Run) -> Exit:
     from tenantcfg.store import admin  # noqa: PLC0415
 
     differences = admin.check_schema(run.settings.database_url)
-    for line in differences:
+    if run.output is not None:
+        rows = [{"problem": line} for line in differences]
+        with run.open_store() as store:
+            emit(Records.of(store, "problems", rows, ("problem",)), run.output)
+    for line in differences if run.output is None else ():
         print(printable(line))
     say(f"{len(differences) or 'no'} differences in {_shown(run)}")
     return Exit.DIFFERENCES if differences else Exit.DONE

@@ -106,11 +106,145 @@ def _jsonl(records: Records, out: TextIO) -> None:
 
 def _csv(records: Records, out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow((*records.columns, *records.stamp))
+    columns: tuple[str, ...] = ()
     for row in records.rows:
         whole = {**records.stamp, **row}
-        cells = (whole.get(column) for column in (*records.columns, *records.stamp))
-        writer.writerow(_guarded(_cell(cell, ";")) for cell in cells)
+        if not columns:
+            # What a table leaves out for want of room is here as well.
+            columns = tuple(dict.fromkeys((*records.columns, *row, *records.stamp)))
+            writer.writerow(columns)
+        writer.writerow(_guarded(_csv_cell(whole.get(column))) for column in columns)
+    if not columns:
+        writer.writerow((*records.columns, *records.stamp))
+
+
+def _csv_cell(value: object) -> str:
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return _cell(value, ";")
+
+
+def _guarded(text: str) -> str:
+    # A spreadsheet would take such a cell for a formula.
+    return f"'{text}" if text.startswith(_GUARDED) else text
+
+
+def _yaml(records: Records, out: TextIO) -> None:
+    import yaml  # noqa: PLC0415 - only who asks for YAML pays for it
+
+    rows = [dict(row) for row in records.rows]
+    content = {**records.stamp, **(rows[0] if records.single else {"items": rows})}
+    yaml.safe_dump(content, out, sort_keys=False, allow_unicode=True)
+
+
+def _table(records: Records, out: TextIO) -> None:
+    from tabulate import tabulate  # noqa: PLC0415
+
+    rows = [
+        [printable(_cell(row.get(name), ", ")) for name in records.columns] for row in records.rows
+    ]
+    headers = [_label(name) for name in records.columns]
+    print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True), file=out)
+    print(f"({records.schema}, store {printable(records.store)}, {records.store_id})", file=out)
+
+
+def _list(records: Records, out: TextIO) -> None:
+    for row in records.rows:
+        shown = {name: row.get(name) for name in records.columns} | records.stamp
+        shown |= {"schema": row.get("schema", records.schema)}
+        width = max(map(len, shown))
+        for name, value in shown.items():
+            print(f"{_label(name):<{width}} : {printable(_cell(value, ', '))}", file=out)
+        print(file=out)
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _cell(value: object, separator: str) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return separator.join(f"{key}={_cell(one, separator)}" for key, one in value.items())
+        case list() | tuple():
+            return separator.join(_cells(value, separator))
+        case _:
+            return str(value)
+
+
+def _cells(values: Iterable[object], separator: str) -> Iterator[str]:
+    for value in values:
+        match value:
+            case {"app": app, "result": result}:
+                yield f"{result} {app}"
+            case {"app": app}:
+                yield str(app)
+            case _:
+                yield _cell(value, separator)
+
+
+_WRITERS[form](records, out or sys.stdout)
+
+
+def printable(text: str) -> str:
+    """*text* with its control characters escaped, so that it cannot act on a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    if number < 0x100:  # noqa: PLR2004
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"  # noqa: PLR2004
+
+
+def _json(records: Records, out: TextIO) -> None:
+    if records.single:
+        (row,) = records.rows
+        print(json.dumps({**records.stamp, **row}, indent=2, ensure_ascii=False), file=out)
+        return
+    opening = json.dumps(records.stamp, indent=2, ensure_ascii=False)
+    print(opening.removesuffix("\n}") + ',\n  "items": [', end="", file=out)
+    separator = "\n    "
+    for row in records.rows:
+        print(separator + _indented(row), end="", file=out)
+        separator = ",\n    "
+    print(("" if separator == "\n    " else "\n  ") + "]\n}", file=out)
+
+
+def _indented(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, indent=2, ensure_ascii=False).replace("\n", "\n    ")
+
+
+def _jsonl(records: Records, out: TextIO) -> None:
+    for row in records.rows:
+        print(json.dumps({**records.stamp, **row}, ensure_ascii=False), file=out, flush=True)
+
+
+def _csv(records: Records, out: TextIO) -> None:
+    writer = csv.writer(out, lineterminator="\n")
+    columns: tuple[str, ...] = ()
+    for row in records.rows:
+        whole = {**records.stamp, **row}
+        if not columns:
+            # What a table leaves out for want of room is here as well.
+            columns = tuple(dict.fromkeys((*records.columns, *row, *records.stamp)))
+            writer.writerow(columns)
+        writer.writerow(_guarded(_csv_cell(whole.get(column))) for column in columns)
+    if not columns:
+        writer.writerow((*records.columns, *records.stamp))
+
+
+def _csv_cell(value: object) -> str:
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return _cell(value, ";")
 
 
 def _guarded(text: str) -> str:
