@@ -132,7 +132,10 @@ MESSAGES = {
     "MissingTerminatorMultiLineComment": (
         "The terminator '#>' is missing from the multiline comment."
     ),
-    "MissingThrottleLimit": "Missing throttle limit.",
+    "MissingThrottleLimit": (
+        "The ThrottleLimit parameter of the foreach statement is missing a value. Supply a"
+        " throttle limit to the parameter."
+    ),
     "MissingTrapStatement": (
         "The 'trap' statement was incomplete. A trap statement requires a body."
     ),

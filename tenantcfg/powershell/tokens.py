@@ -82,7 +82,7 @@ KEYWORDS = BLOCK_NAMES | frozenset(
 # Statements before which an attribute makes no sense.
 NO_ATTRIBUTES = frozenset(
     "break continue data do exit for foreach if return switch throw trap try while parallel"
-    " sequence".split()
+    " sequence function filter workflow".split()
 )
 
 
