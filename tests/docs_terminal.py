@@ -33,7 +33,10 @@ while IFS= read -r -u "$2" command; do
 done
 """
 ENDED = re.compile("\036([0-9]+)\036")
-QUESTION = re.compile(r'^(.*(?:\(default is "\w"\)|\[y/N\]): )(.*)$', re.MULTILINE)
+QUESTION = r'(?:\(default is "\w"\)|\[y/N\]): '
+ANSWERS = re.compile(f"{QUESTION}(.*)$", re.MULTILINE)
+ASKED = re.compile(f"{QUESTION}\\Z")
+END_OF_INPUT = "\x04"
 ROWS, COLUMNS = 40, 100
 PATIENCE = 60.0
 """Seconds that one command may take."""
@@ -99,23 +102,25 @@ class Terminal:
         """
         What the terminal shows when the command of *step* is typed.
 
-        Questions in the step's output are answered as there.
+        Questions are answered as in the step's output; one that is not there meets the end of
+        input.
 
         Raises:
-            TimeoutError: the command has not ended, and waits for an answer perhaps.
+            TimeoutError: the command has not ended.
         """
         self._command.write_text(step.command + "\n", encoding="utf-8")
         os.write(self._files, f"{self._command}\n".encode())
-        questions = QUESTION.findall(step.output)
+        answers = [f"{one}\n" for one in ANSWERS.findall(step.output)]
         seen = ""
         deadline = time.monotonic() + PATIENCE
         while (ended := ENDED.search(seen)) is None:
-            if not select.select([self._screen], [], [], deadline - time.monotonic())[0]:
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([self._screen], [], [], left)[0]:
                 raise TimeoutError(f"no end of: {step.command}\nso far: {seen}")
-            # In one piece mostly; a letter of several bytes may come in two.
             seen += self._read()
-            if questions and seen.endswith(questions[0][0]):
-                os.write(self._screen, f"{questions.pop(0)[1]}\n".encode())
+            if ASKED.search(seen):
+                answer = answers.pop(0) if answers else END_OF_INPUT
+                os.write(self._screen, answer.encode())
         return seen[: ended.start()]
 
     def _read(self) -> str:
@@ -128,20 +133,22 @@ class Terminal:
 
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+HASH = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def matches(expected: str, actual: str) -> bool:
     """
     Whether *actual* is what a page shows as *expected*.
 
-    One instant is as good as another. ``...`` stands for any text within a line, and, alone on a
+    One instant is as good as another, and one hash. ``...`` stands for any text within a line, and, alone on a
     line, for any number of lines.
     """
     return re.fullmatch(_pattern(_plain(expected)), _plain(actual)) is not None
 
 
 def _plain(text: str) -> str:
-    lines = (line.rstrip() for line in INSTANT.sub("<instant>", text).splitlines())
+    alike = HASH.sub("<hash>", INSTANT.sub("<instant>", text))
+    lines = (line.rstrip() for line in alike.splitlines())
     return "\n".join(lines).strip("\n") + "\n"
 
 

@@ -82,9 +82,10 @@ def evaluate(example: Example) -> str:
 
 
 def as_of_the_reader(shown: str) -> str:
-    """What was printed, with the home and the name of the reader for those of the test run."""
+    """What was printed, with home, name and database of the reader for those of the test run."""
     user = pwd.getpwuid(os.geteuid()).pw_name
     shown = shown.replace(os.environ["HOME"], f"/home/{READER}")
+    shown = re.sub(r"postgresql:///test_\d+", "postgresql://db.example/tenantcfg", shown)
     return re.sub(rf"\bos:{re.escape(user)}\b", f"os:{READER}", shown)
 
 
@@ -104,6 +105,7 @@ def test_the_commands_of_a_page_print_what_it_shows(
         monkeypatch.delenv(variable)
     if NEEDS_POSTGRESQL in path.read_text(encoding="utf-8"):
         monkeypatch.setenv("POSTGRESQL", request.getfixturevalue("postgresql_url"))
+    monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.chdir(home)
     with Terminal(home) as terminal:
         document = SYBIL.parse(path)
@@ -139,6 +141,8 @@ def test_a_block_is_taken_apart_as_a_reader_does() -> None:
         ("a\n...\nc", "a\nb\nb\nc", True),
         ("a\n...\nc", "a\nb", False),
         ("at 2026-11-24T09:00:00Z", "at 2031-01-01T00:00:00.123Z", True),
+        (f"1:{'a' * 64}", f"1:{'b' * 64}", True),
+        (f"1:{'a' * 64}", f"2:{'a' * 64}", False),
         ("a.b", "axb", False),
     ],
 )
