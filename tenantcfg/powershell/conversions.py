@@ -36,6 +36,10 @@ _SWITCH = _SMA + "SwitchParameter"
 _ACTION = _SMA + "ActionPreference"
 _INT32 = range(-(2**31), 2**31)
 _TOO_LARGE = "Value was either too large or too small for an Int32."
+_NO_DIGITS_AT_ALL = (
+    "Specified argument was out of the range of valid values. (Parameter 'Index was out of range. "
+    "Must be non-negative and less than the size of the collection.')"
+)
 _HEXADECIMAL = ("0x", "&h", "#")
 
 
@@ -441,34 +445,47 @@ def _rounded(value: float | Decimal) -> int | None:
 
 
 def _int_of_text(text: str) -> int:
-    """What Int32's own converter reads, else what the language reads as a number."""
+    """What .NET's converter of whole numbers reads, else what the language reads as a number."""
     digits = text.strip()
     if not digits:
         return 0
+    try:
+        return _int_of_digits(digits)
+    except ValueError as why:
+        number = _number_of_text(digits)
+        whole = None if number is None else _rounded(number)
+        if whole is None:
+            raise ValueError(f'{_cannot(text)} Error: "{why}"') from None
+        return whole
+
+
+def _int_of_digits(digits: str) -> int:
     prefix = next((one for one in _HEXADECIMAL if digits.lower().startswith(one)), None)
-    if prefix is not None and _is_hexadecimal(digits[len(prefix) :]):
-        return _int_of_bits(int(digits[len(prefix) :], 16), text)
+    if prefix is not None:
+        return _int_of_bits(digits[len(prefix) :])
     unsigned = digits[1:] if digits[0] in "+-" else digits
-    if unsigned.isascii() and unsigned.isdecimal():
-        return _whole(int(digits), text)
-    number = _number_of_text(digits)
-    whole = None if number is None else _rounded(number)
-    if whole is None:
-        raise ValueError(
-            f"{_cannot(text)} Error: \"The input string '{text}' was not in a correct format.\""
-        )
-    return whole
+    if not (unsigned.isascii() and unsigned.isdecimal()):
+        raise ValueError(f"The input string '{digits}' was not in a correct format.")
+    if int(digits) not in _INT32:
+        raise ValueError(_TOO_LARGE)
+    return int(digits)
 
 
-def _is_hexadecimal(digits: str) -> bool:
-    return bool(digits) and set(digits.lower()) <= set("0123456789abcdef")
-
-
-def _int_of_bits(bits: int, text: str) -> int:
+def _int_of_bits(digits: str) -> int:
+    """The whole number whose 32 bits the hexadecimal *digits* are."""
+    if not digits:
+        raise ValueError(_NO_DIGITS_AT_ALL)
+    if digits[0] == "-":
+        raise ValueError("String cannot contain a minus sign if the base is not 10.")
+    digits = digits.removeprefix("+").lower().removeprefix("0x")
+    read = len(digits) - len(digits.lstrip("0123456789abcdef"))
+    if read == 0:
+        raise ValueError("Could not find any recognizable digits.")
+    if read < len(digits):
+        raise ValueError("Additional non-parsable characters are at the end of the string.")
+    bits = int(digits, 16)
     if bits >= 2**32:
-        raise ValueError(
-            f'{_cannot(text)} Error: "Value was either too large or too small for a UInt32."'
-        )
+        raise ValueError("Value was either too large or too small for a UInt32.")
     return (bits + 2**31) % 2**32 - 2**31
 
 

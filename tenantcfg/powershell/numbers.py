@@ -10,13 +10,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tenantcfg.powershell.characters import DASHES, DECIMAL_DIGITS, HEX_DIGITS
+
 if TYPE_CHECKING:
     from decimal import Context, Decimal
 
-__all__ = ["DECIMAL_LIMIT", "Literal", "Number", "invariant_text", "value_of"]
+__all__ = [
+    "DECIMAL_LIMIT",
+    "Literal",
+    "Number",
+    "invariant_text",
+    "read_literal",
+    "value_of",
+]
 
 DECIMAL_LIMIT = 2**96 - 1
 _DOUBLE_LIMIT = int(1.7976931348623157e308)
+
+_MULTIPLIERS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "p": 2**50}
+_SUFFIXES = frozenset("uslnydUSLNYD")
+_BINARY_DIGITS = frozenset("01")
 
 _INFINITIES = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
 
@@ -68,6 +81,118 @@ class Number:
     type_name: str
 
 
+def read_literal(script: str, index: int, ends: frozenset[str]) -> tuple[Literal | None, int]:
+    """
+    The number literal at *index* of *script*, and the place behind it.
+
+    None where there is none; the place is then behind what looked like one. *script* ends
+    in a NUL character, *ends* holds what may follow a number.
+    """
+    reader = _LiteralReader(script, index, ends)
+    return reader.literal(), reader.index
+
+
+class _LiteralReader:
+    __slots__ = ("_ends", "_script", "index")
+
+    def __init__(self, script: str, index: int, ends: frozenset[str]) -> None:
+        self._script = script
+        self._ends = ends
+        self.index = index
+
+    def _next(self) -> str:
+        char = self._script[self.index]
+        self.index += 1
+        return char
+
+    def literal(self) -> Literal | None:
+        sign = ""
+        char = self._next()
+        if char == "+" or char in DASHES:
+            sign = "+" if char == "+" else "-"
+            char = self._next()
+        base, real, valid = 10, False, True
+        if char == ".":
+            digits, valid = self._fraction()
+            digits, real = "." + digits, True
+        elif char == "0" and self._script[self.index] in "xXbB":
+            digits, base = self._other_base()
+            valid = base != 2 or bool(sign or digits)  # noqa: PLR2004
+        else:
+            digits, real, valid = self._decimal_literal(char)
+        suffix, good = self._number_suffix()
+        multiplier, complete = self._multiplier()
+        if not (valid and good and complete and self._script[self.index] in self._ends):
+            return None
+        return Literal(sign + digits, base, suffix, real, multiplier)
+
+    def _decimal_digits(self) -> str:
+        script, begin, index = self._script, self.index, self.index
+        while script[index] in DECIMAL_DIGITS:
+            index += 1
+        self.index = index
+        return script[begin:index]
+
+    def _decimal_literal(self, char: str) -> tuple[str, bool, bool]:
+        digits = char + self._decimal_digits()
+        follower = self._script[self.index]
+        if follower == "." and self._script[self.index + 1] != ".":
+            self.index += 1
+            fraction, valid = self._fraction()
+            return digits + "." + fraction, True, valid
+        if follower in "eE":
+            self.index += 1
+            exponent, valid = self._exponent()
+            return digits + "e" + exponent, True, valid
+        return digits, False, True
+
+    def _fraction(self) -> tuple[str, bool]:
+        digits = self._decimal_digits()
+        if self._script[self.index] not in "eE":
+            return digits, True
+        self.index += 1
+        exponent, valid = self._exponent()
+        return digits + "e" + exponent, valid
+
+    def _exponent(self) -> tuple[str, bool]:
+        sign = ""
+        char = self._script[self.index]
+        if char == "+" or char in DASHES:
+            self.index += 1
+            sign = "+" if char == "+" else "-"
+        digits = self._decimal_digits()
+        return sign + digits, bool(digits)
+
+    def _other_base(self) -> tuple[str, int]:
+        hexadecimal = self._next() in "xX"
+        allowed = HEX_DIGITS if hexadecimal else _BINARY_DIGITS
+        begin = self.index
+        while self._script[self.index] in allowed:
+            self.index += 1
+        digits = self._script[begin : self.index]
+        return ("0" + digits, 16) if hexadecimal else (digits, 2)
+
+    def _number_suffix(self) -> tuple[str, bool]:
+        script = self._script
+        if script[self.index] not in _SUFFIXES:
+            return "", True
+        suffix = self._next().lower()
+        if script[self.index] not in _SUFFIXES:
+            return suffix, True
+        second = self._next().lower()
+        return suffix + second, suffix == "u" and second in "lsy"
+
+    def _multiplier(self) -> tuple[int, bool]:
+        factor = _MULTIPLIERS.get(self._script[self.index].lower())
+        if factor is None:
+            return 1, True
+        self.index += 1
+        if self._script[self.index] not in "bB":
+            return factor, False
+        self.index += 1
+        return factor, True
+
+
 def value_of(literal: Literal) -> Number | None:
     """The value of *literal*; None where no type holds it."""
     if not literal.digits.isascii():
@@ -101,8 +226,10 @@ def _real(literal: Literal) -> Number | None:
 def _decimal(digits: str, multiplier: int) -> Number | None:
     from decimal import Context, Decimal  # noqa: PLC0415  rare, and it takes 2 ms
 
-    exact = Decimal(digits)
-    if exact.adjusted() >= len(str(DECIMAL_LIMIT)):
+    mantissa, mark, exponent = digits.partition("e")
+    # Decimal refuses an exponent of twenty digits; a thousandth of that says as much.
+    exact = Decimal(f"{mantissa}e{max(-999, min(int(exponent), 999))}" if mark else digits)
+    if exact and exact.adjusted() >= len(str(DECIMAL_LIMIT)):
         return None
     context = Context(prec=1000)
     value = _scaled(exact, context)

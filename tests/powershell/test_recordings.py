@@ -283,7 +283,7 @@ def compare_run(record: Mapping[str, Any], recorder: Recorder, outcome: Outcome)
     errors = [*record["errors"], *([terminating] if terminating else [])]
     ours = [*outcome.errors, *([outcome.terminating] if outcome.terminating else [])]
     same_ids = [error["fqid"] for error in errors] == [error.fqid for error in ours]
-    if record["varies"]:
+    if record.get("varies"):
         return Verdict(effect=None, error_id=same_ids)
     effect = {
         "refused": bool(errors),
