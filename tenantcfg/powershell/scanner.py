@@ -29,7 +29,8 @@ from tenantcfg.powershell.characters import (
     variable_starts,
     white_space,
 )
-from tenantcfg.powershell.numbers import Literal, Number, value_of
+from tenantcfg.powershell.numbers import Literal, Number, read_literal, value_of
+from tenantcfg.powershell.signatures import looks_like_signature
 from tenantcfg.powershell.tokens import Token
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ _NO_CHARACTER = "\uffff"
 _MOST_ESCAPE_DIGITS = 6
 _GREATEST_CODE_POINT = 0x10FFFF
 
-_MULTIPLIERS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "p": 2**50}
-_SUFFIXES = frozenset("uslnydUSLNYD")
+# What ends a number in an expression.
+_NUMBER_ENDS = TOKEN_ENDS | AFTER_NUMBER
+_TERNARY_NUMBER_ENDS = _NUMBER_ENDS | frozenset("?:")
 
 # Where runs of ordinary characters stop.
 _SINGLE_STOPS = SINGLE_QUOTES | {"\0"}
@@ -75,9 +77,6 @@ _PARAMETER_ENDS = BLANKS | frozenset("{}();,|&.[\r\n\0")
 _ASCII_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 _SCOPES = frozenset(("global", "local", "private", "script", "variable"))
-
-_SIGNATURE = "sig#beginsignatureblock\n"
-_SIGNATURE_DISTANCE = 10
 
 
 class Reporter(Protocol):
@@ -339,7 +338,7 @@ class Scanner:
         self._index = self._after_line_comment(begin)
         comment = self._script[begin : self._index]
         start, end = self._extent()
-        if _looks_like_signature(comment):
+        if looks_like_signature(comment):
             self.signature_start = start
         elif self._adjustment == 0 and comment[:8].lower() == "requires":
             self._reporter.requires(start, end)
@@ -756,8 +755,8 @@ class Scanner:
 
     # -- numbers --------------------------------------------------------------------
 
-    def _number(self, char: str) -> Token:
-        literal = self._number_literal(char)
+    def _number(self, _char: str) -> Token:
+        literal = self._number_literal()
         number = None if literal is None else value_of(literal)
         if number is not None:
             return self._token(tokens.NUMBER, number)
@@ -768,104 +767,17 @@ class Scanner:
         self._error(self._token_start, self._index, "BadNumericConstant", text)
         return self._token(tokens.NUMBER, Number(0, "System.Int32"))
 
-    def _number_literal(self, char: str) -> Literal | None:
+    def _number_literal(self) -> Literal | None:
         """
-        The number at the scanner, whose first character *char* is consumed.
+        The number whose first character has been consumed.
 
         None where it is none: the characters that look like one are consumed all the same.
         """
-        sign = ""
-        if char == "+" or char in DASHES:
-            sign = "+" if char == "+" else "-"
-            char = self._next()
-        base, real, valid = 10, False, True
-        if char == ".":
-            digits, valid = self._fraction()
-            digits, real = "." + digits, True
-        elif char == "0" and self._script[self._index] in "xXbB":
-            digits, base = self._other_base()
-            valid = base != 2 or bool(sign or digits)  # noqa: PLR2004
-        else:
-            digits, real, valid = self._decimal_literal(char)
-        suffix, good = self._number_suffix()
-        multiplier, complete = self._multiplier()
-        if not (valid and good and complete and self._number_ends()):
-            return None
-        return Literal(sign + digits, base, suffix, real, multiplier)
-
-    def _decimal_digits(self) -> str:
-        script, begin, index = self._script, self._index, self._index
-        while script[index] in DECIMAL_DIGITS:
-            index += 1
-        self._index = index
-        return script[begin:index]
-
-    def _decimal_literal(self, char: str) -> tuple[str, bool, bool]:
-        digits = char + self._decimal_digits()
-        follower = self._script[self._index]
-        if follower == "." and self._script[self._index + 1] != ".":
-            self._index += 1
-            fraction, valid = self._fraction()
-            return digits + "." + fraction, True, valid
-        if follower in "eE":
-            self._index += 1
-            exponent, valid = self._exponent()
-            return digits + "e" + exponent, True, valid
-        return digits, False, True
-
-    def _fraction(self) -> tuple[str, bool]:
-        digits = self._decimal_digits()
-        if self._script[self._index] not in "eE":
-            return digits, True
-        self._index += 1
-        exponent, valid = self._exponent()
-        return digits + "e" + exponent, valid
-
-    def _exponent(self) -> tuple[str, bool]:
-        sign = ""
-        char = self._script[self._index]
-        if char == "+" or char in DASHES:
-            self._index += 1
-            sign = "+" if char == "+" else "-"
-        digits = self._decimal_digits()
-        return sign + digits, bool(digits)
-
-    def _other_base(self) -> tuple[str, int]:
-        hexadecimal = self._next() in "xX"
-        allowed = HEX_DIGITS if hexadecimal else frozenset("01")
-        begin = self._index
-        while self._script[self._index] in allowed:
-            self._index += 1
-        digits = self._script[begin : self._index]
-        return ("0" + digits, 16) if hexadecimal else (digits, 2)
-
-    def _number_suffix(self) -> tuple[str, bool]:
-        script = self._script
-        if script[self._index] not in _SUFFIXES:
-            return "", True
-        suffix = self._next().lower()
-        if script[self._index] not in _SUFFIXES:
-            return suffix, True
-        second = self._next().lower()
-        return suffix + second, suffix == "u" and second in "lsy"
-
-    def _multiplier(self) -> tuple[int, bool]:
-        factor = _MULTIPLIERS.get(self._script[self._index].lower())
-        if factor is None:
-            return 1, True
-        self._index += 1
-        if self._script[self._index] not in "bB":
-            return factor, False
-        self._index += 1
-        return factor, True
-
-    def _number_ends(self) -> bool:
-        char = self._script[self._index]
-        if char in TOKEN_ENDS:
-            return True
-        if self.mode != EXPRESSION:
-            return False
-        return char in AFTER_NUMBER or (self.ternary_ends_number and char in "?:")
+        ends = TOKEN_ENDS
+        if self.mode == EXPRESSION:
+            ends = _TERNARY_NUMBER_ENDS if self.ternary_ends_number else _NUMBER_ENDS
+        literal, self._index = read_literal(self._script, self._index - 1, ends)
+        return literal
 
     # -- access to members ----------------------------------------------------------
 
@@ -1135,7 +1047,7 @@ class Scanner:
             word = self.mode == EXPRESSION and identifier_starts(follower)
             if self.mode == EXPRESSION and (follower == "." or follower.isdecimal()):
                 # Is a number next? If not, the whole is a bare word (!1a).
-                word = self._number_literal(char) is None
+                word = self._number_literal() is None
                 self._index = self._token_start + 1
         return self._generic(char) if word else self._token(char)
 
@@ -1210,36 +1122,6 @@ def _paired(text: str) -> str:
     if text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-
-
-def _looks_like_signature(comment: str) -> bool:
-    """
-    Whether a line comment could be taken for the head of a script's signature.
-
-    PowerShell allows no code behind one, so that nobody hides a command there. It measures
-    the edit distance; how many characters are in one text only is a cheap lower bound.
-    """
-    squeezed = "".join(char for char in comment if char not in BLANKS).lower() + "\n"
-    if abs(len(squeezed) - len(_SIGNATURE)) >= _SIGNATURE_DISTANCE:
-        return False
-    rest = list(_SIGNATURE)
-    for char in squeezed:
-        if char in rest:
-            rest.remove(char)
-    if len(rest) >= _SIGNATURE_DISTANCE:
-        return False
-    return _edit_distance(squeezed, _SIGNATURE) < _SIGNATURE_DISTANCE
-
-
-def _edit_distance(first: str, second: str) -> int:
-    row = list(range(len(second) + 1))
-    for count, char in enumerate(first, 1):
-        diagonal, row[0] = row[0], count
-        for place, other in enumerate(second, 1):
-            substituted = diagonal + (char != other)
-            diagonal = row[place]
-            row[place] = min(row[place] + 1, row[place - 1] + 1, substituted)
-    return row[-1]
 
 
 def _starts() -> dict[str, Callable[[Scanner, str], Token | None]]:
