@@ -108,7 +108,7 @@ def make_grants() -> None:
         sa.PrimaryKeyConstraint("tenant", "action", "app", "from_revision", name=op.f("grants_pk")),
     )
     unique_while_live("grants_live", "grants", ["tenant", "action", "app"])
-    op.create_index("grants_of_app", "grants", ["app", "action", "from_revision"])
+    op.create_index("grants_of_app", "grants", ["app", "action", "tenant", "from_revision"])
 
 
 def made(table: str, column: str) -> sa.ForeignKeyConstraint:

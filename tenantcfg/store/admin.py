@@ -473,6 +473,10 @@ def _transfer(reading: Reading, writing: Writing) -> Head:
     head = reading.head
     values = {"revision": head.revision, "hash": head.hash, "at": head.at}
     writing.connection.execute(update(schema.head).values(values))
+    if writing.connection.dialect.name == "postgresql":
+        # Without statistics it takes a table of a million rows for a handful, and may read
+        # through it at every check until its own housekeeping comes by.
+        writing.connection.exec_driver_sql("ANALYZE")
     return head
 
 

@@ -12,9 +12,17 @@ from psycopg.conninfo import conninfo_to_dict
 __all__ = ["SETTINGS_OF_CHECKS", "connect"]
 
 SETTINGS_OF_CHECKS = (
-    "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY; SET statement_timeout = '5s'"
+    "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY; SET statement_timeout = '5s';"
+    " SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off;"
+    " SET enable_seqscan = off"
 )
-"""What makes a connection one for checks: it reads only, and waits five seconds at most."""
+"""
+What makes a connection one for checks: it reads only, and waits five seconds at most.
+
+And it goes by the indexes alone. Left to itself PostgreSQL read through all grants to answer
+200 questions at once (30,000 grants: 20 ms, by the indexes 0.6), and with no statistics yet
+to answer two.
+"""
 
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": 10,

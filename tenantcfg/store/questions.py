@@ -59,7 +59,7 @@ POSTGRESQL_MANY = (
     " WITH ORDINALITY AS asked(tenant, app, n) ON true"
     " LEFT OUTER JOIN tenants ON tenants.tenant = asked.tenant"
     " AND tenants.to_revision IS NULL"
-    " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
+    " LEFT OUTER JOIN grants ON grants.tenant = asked.tenant"
     " AND grants.action = %(action)s::VARCHAR AND grants.app = asked.app"
     " AND grants.to_revision IS NULL"
     " WHERE head.id = 1 ORDER BY asked.n"

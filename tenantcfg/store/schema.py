@@ -173,7 +173,9 @@ class GrantRow(Base):
             sqlite_where=_LIVE,
             postgresql_where=_LIVE,
         ),
-        Index("grants_of_app", "app", "action", "from_revision"),
+        # The tenant stands in it for PostgreSQL's sake: before it has statistics it may take
+        # this index for the check, and would then read through all tenants of an app.
+        Index("grants_of_app", "app", "action", "tenant", "from_revision"),
     )
 
     tenant: Mapped[Id] = mapped_column(primary_key=True)

@@ -60,14 +60,27 @@ def _many_from_arrays() -> Select[Any]:
         .table_valued("tenant", "app", with_ordinality="n")
         .render_derived(name="asked")
     )
-    return _facts(head.outerjoin(asked, true()), asked.c.tenant, asked.c.app).order_by(asked.c.n)
+    facts = _facts(
+        head.outerjoin(asked, true()),
+        asked.c.tenant,
+        asked.c.app,
+        # Not the tenant found, though it is the same: PostgreSQL looks a row up by all of its
+        # key only where all of it comes from one place, and read through the tenant's list.
+        owner=asked.c.tenant,
+    )
+    return facts.order_by(asked.c.n)
 
 
-def _facts(asked: FromClause, tenant: ColumnElement[Any], app: ColumnElement[Any]) -> Select[Any]:
+def _facts(
+    asked: FromClause,
+    tenant: ColumnElement[Any],
+    app: ColumnElement[Any],
+    owner: ColumnElement[Any] = tenants.c.tenant,
+) -> Select[Any]:
     """Everything a decision needs, on one snapshot; a row even where nothing is granted."""
     known = and_(tenants.c.tenant == tenant, tenants.c.to_revision.is_(None))
     granted = and_(
-        grants.c.tenant == tenants.c.tenant,
+        grants.c.tenant == owner,
         grants.c.action == bindparam("action"),
         grants.c.app == app,
         grants.c.to_revision.is_(None),

@@ -1,0 +1,201 @@
+"""
+Every statement of the store, as the databases plan it.
+
+The statements are not listed here: each door of a store of some size is used, what is sent
+to the database is caught, and the database is asked how it would find the rows.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from tenantcfg import AppId, Attribution, ListModifier, Revision, Store, TenantId
+from tenantcfg.history import Actor
+from tenantcfg.instants import Instant
+from tenantcfg.store import admin, postgresql, questions, statements
+from tenantcfg.store.address import Address
+from tenantcfg.store.engine import engine_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BY = Attribution(Actor("os:alice"))
+TENANTS = [TenantId(f"tenant-{number}") for number in range(40)]
+APPS = tuple(AppId(f"app-{number}") for number in range(30))
+TENANT, APP = TENANTS[7], APPS[3]
+EARLIER = Revision(60)
+
+# Who asks for all rows is answered by reading all rows; everything else goes by an index.
+READS_ALL = {"tenants": {"tenants"}, "tenants as of": {"tenants"}, "known apps": {"grants"}}
+
+DOORS: dict[str, Callable[[Store], object]] = {
+    "head": lambda store: store.head(),
+    "tenants": lambda store: store.tenants(),
+    "tenants as of": lambda store: store.tenants(as_of=EARLIER),
+    "find by id": lambda store: store.find_tenant(TENANT.value),
+    "find by name": lambda store: store.find_tenant("NAME 7"),
+    "configuration": lambda store: store.configuration(TENANT),
+    "configuration as of": lambda store: store.configuration(TENANT, as_of=EARLIER),
+    "configuration at": lambda store: store.configuration(TENANT, as_of=datetime.now(UTC)),
+    "grants of": lambda store: store.grants_of(APP),
+    "grants of as of": lambda store: store.grants_of(APP, as_of=EARLIER),
+    "known apps": lambda store: store.known_apps(),
+    "explain": lambda store: store.explain(tenant=TENANT.value, app=APP.value),
+    "explain as of": lambda store: store.explain(tenant=TENANT.value, app="app-99", as_of=EARLIER),
+    "near misses": lambda store: store.near_misses(tenant=TENANT, app=AppId("ap-3")),
+    "history": lambda store: list(store.history(limit=3)),
+    "history oldest first": lambda store: list(store.history(limit=3, newest_first=False)),
+    "history of tenant": lambda store: list(store.history(tenant=TENANT, limit=3)),
+    "history of app": lambda store: list(store.history(app=APP, limit=3)),
+    "history of both": lambda store: list(store.history(tenant=TENANT, app=APP, limit=3)),
+    "history of actor": lambda store: list(store.history(actor="os:alice", limit=3)),
+    "history since": lambda store: list(store.history(since=Instant(1), limit=3)),
+    "history until": lambda store: list(store.history(until=Instant(2**52), limit=3)),
+    "change": lambda store: store.change(EARLIER),
+    "modify": lambda store: store.modify(TENANT, ListModifier(remove=(APP,)), by=BY),
+    "undo a list": lambda store: store.undo(store.head().revision, by=BY),
+    "add": lambda store: store.add_tenant(TenantId("new"), "New", by=BY),
+    "rename": lambda store: store.rename_tenant(TENANT, "Other", by=BY),
+    "disable": lambda store: store.disable_tenant(TENANT, by=BY),
+    "enable": lambda store: store.enable_tenant(TENANTS[9], by=BY),
+    "remove": lambda store: store.remove_tenant(TENANTS[11], by=BY),
+    "undo a tenant": lambda store: store.undo(
+        store.disable_tenant(TENANTS[12], by=BY).revision, by=BY
+    ),
+    "undo a removal": lambda store: store.undo(
+        store.remove_tenant(TENANTS[13], by=BY).revision, by=BY
+    ),
+}
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """A store in which reading all rows and finding a few are two things."""
+    with admin.create(store_url) as store:
+        for number, tenant in enumerate(TENANTS):
+            store.add_tenant(tenant, f"Name {number}", by=BY)
+            store.modify(tenant, ListModifier(add=APPS), by=BY)
+        for tenant in TENANTS[:30]:
+            store.modify(tenant, ListModifier(replace=APPS[:20]), by=BY)
+        yield store
+
+
+@contextmanager
+def caught() -> Iterator[list[tuple[str, Any]]]:
+    """The statements that any engine sends, with their parameters."""
+    sent: list[tuple[str, Any]] = []
+
+    def catch(_connection: object, _cursor: object, statement: str, *more: Any) -> None:
+        parameters = more[0]
+        sent.append((statement, parameters[0] if isinstance(parameters, list) else parameters))
+
+    event.listen(Engine, "before_cursor_execute", catch)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", catch)
+
+
+def plans(url: str, sent: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Each statement that finds rows, with its plan."""
+    engine = engine_of(Address.parse(url))
+    explain = "EXPLAIN QUERY PLAN " if url.startswith("sqlite") else "EXPLAIN "
+    with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            # As in a store of a million rows: tables are read through only if nothing else goes.
+            connection.execute(text("ANALYZE"))
+            connection.execute(text("SET enable_seqscan = off"))
+        for statement, parameters in sent:
+            if re.match(r"\s*(SELECT|UPDATE|DELETE)\b", statement) and " FROM pg_" not in statement:
+                rows = connection.exec_driver_sql(explain + statement, parameters)
+                yield statement, "\n".join(str(row[-1]) for row in rows)
+        connection.rollback()
+    engine.dispose()
+
+
+def read_through(plan: str) -> set[str]:
+    """The tables that are read from end to end."""
+    found = re.findall(r"^SCAN (\w+)|Seq Scan on (\w+)", plan, re.MULTILINE)
+    return {one or other for one, other in found} & {"changes", "change_apps", "tenants", "grants"}
+
+
+def test_every_statement_finds_its_rows_by_an_index(store: Store, store_url: str) -> None:
+    for door, use in DOORS.items():
+        with caught() as sent:
+            use(store)
+        assert sent
+        for statement, plan in plans(store_url, sent):
+            walked = read_through(plan)
+            # The history is read along its key, from one end, as far as it is wanted.
+            if "ORDER BY changes.revision" in statement and "TEMP B-TREE" not in plan:
+                walked -= {"changes"}
+            assert walked <= READS_ALL.get(door, set()), f"{door}\n{statement}\n{plan}"
+
+
+def test_every_door_that_reads_or_changes_is_tried_above() -> None:
+    asked = {"check", "check_many", "check_async"}
+    others = {"open", "close", "verify"}
+    doors = {name for name in vars(Store) if not name.startswith("_")} - asked - others
+    code = " ".join(str(door.__code__.co_names) for door in DOORS.values())
+    assert not {name for name in doors if f"'{name}'" not in code}
+
+
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "sqlite": {
+        questions.SQLITE_ONE: ("tenant-7", "remove_participant", "app-3"),
+        questions.SQLITE_MANY: ('[["tenant-7","app-3"],["x","y"]]', "remove_participant"),
+    },
+    "postgresql": {
+        questions.POSTGRESQL_ONE: {
+            "tenant": "tenant-7",
+            "app": "app-3",
+            "action": "remove_participant",
+        },
+        questions.POSTGRESQL_MANY: {
+            "tenants": ["tenant-7", "x"],
+            "apps": ["app-3", "y"],
+            "action": "remove_participant",
+        },
+    },
+}
+
+
+def test_a_check_finds_its_one_grant_by_all_that_names_it(store: Store, store_url: str) -> None:
+    for plan in checks_planned(store, store_url):
+        assert read_through(plan) == set()
+        found = re.search(
+            r"SEARCH grants USING INDEX grants_live \((.*)\)"
+            r"|using (?:grants_live|grants_of_app) on grants .*\n\s*Index Cond: (.*)",
+            plan,
+        )
+        assert found, plan
+        condition = found[1] or found[2]
+        assert all(column in condition for column in ("tenant", "action", "app")), plan
+
+
+def checks_planned(store: Store, url: str) -> Iterator[str]:
+    """The plans of the check's statements, on a connection such as checks have."""
+    engine = engine_of(Address.parse(url))
+    explain = "EXPLAIN QUERY PLAN "
+    with engine.connect() as connection:
+        if store.dialect == "postgresql":
+            explain = "EXPLAIN "
+            # Its own housekeeping does it within a minute.
+            connection.exec_driver_sql("ANALYZE")
+            connection.exec_driver_sql(postgresql.SETTINGS_OF_CHECKS.partition(";")[2])
+        for statement, parameters in QUESTIONS[store.dialect].items():
+            rows = connection.exec_driver_sql(explain + statement, parameters)
+            yield "\n".join(str(row[-1]) for row in rows)
+        connection.rollback()
+    engine.dispose()
+
+
+def test_the_texts_of_the_check_are_those_of_the_tables() -> None:
+    named = {name: getattr(questions, name) for name in questions.__all__}
+    assert statements.compiled() == named
