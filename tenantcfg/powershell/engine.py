@@ -50,7 +50,6 @@ from tenantcfg.powershell.values import (
     Hashtable,
     Number,
     PSListModifier,
-    argument_text,
     enumerate_value,
     to_string,
 )
@@ -284,7 +283,7 @@ class _Evaluator(ABC):
                 raise StatementFailed(
                     _hash_error(
                         "DuplicateKeyInHashLiteral",
-                        f"Duplicate keys '{argument_text(key)}' are not allowed in hash literals.",
+                        f"Duplicate keys '{to_string(key)}' are not allowed in hash literals.",
                         entry.key,
                     )
                 )

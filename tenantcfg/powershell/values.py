@@ -220,9 +220,15 @@ def to_string(value: Value) -> str:
 
 def argument_text(value: Value) -> str:
     """*value* as an error message names an argument: as typed, ``$null``, an array's type."""
-    if value is None or value is NOTHING:
-        return "$null"
-    return "System.Object[]" if isinstance(value, tuple) else to_string(value)
+    match value:
+        case None | _Nothing():
+            return "$null"
+        case tuple():
+            return "System.Object[]"
+        case Number():
+            return value.typed if value.typed is not None else str(value)
+        case _:
+            return str(value)
 
 
 def enumerate_value(value: Value) -> tuple[Value, ...]:

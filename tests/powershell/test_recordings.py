@@ -311,7 +311,8 @@ def same_error(recorded: Mapping[str, Any], ours: ErrorRecord, text: str) -> boo
         "reason": ours.reason,
         "message": ours.message,
         "target": ours.target,
-        "rendered": ours.render(text, WIDTH).strip(),
+        # The recorder's terminal swallowed carriage returns.
+        "rendered": ours.render(text, WIDTH).replace("\r", "").strip(),
     }
     theirs = {name: recorded[name] for name in ours_too}
     theirs["rendered"] = theirs["rendered"].strip()

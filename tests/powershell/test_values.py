@@ -95,6 +95,7 @@ def test_values_as_strings(value: Value, text: str) -> None:
     [
         (None, "$null"),
         (NOTHING, "$null"),
+        (double(1e15), "1000000000000000"),
         (("a",), "System.Object[]"),
         ("a", "a"),
         (False, "False"),
