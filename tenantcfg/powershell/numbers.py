@@ -31,6 +31,11 @@ _MULTIPLIERS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "p": 2**50}
 _SUFFIXES = frozenset("uslnydUSLNYD")
 _BINARY_DIGITS = frozenset("01")
 
+# Only a BigInteger could hold a whole number of more digits than these. Python itself turns
+# no text of more than 4,300 digits into a number, nor a number into such a text.
+_MOST_DIGITS = 3_000
+_LONGEST_EXPONENT = 6
+
 _INFINITIES = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
 
 # Suffix -> the types tried in order: name, least and greatest value.
@@ -227,8 +232,10 @@ def _decimal(digits: str, multiplier: int) -> Number | None:
     from decimal import Context, Decimal  # noqa: PLC0415  rare, and it takes 2 ms
 
     mantissa, mark, exponent = digits.partition("e")
-    # Decimal refuses an exponent of twenty digits; a thousandth of that says as much.
-    exact = Decimal(f"{mantissa}e{max(-999, min(int(exponent), 999))}" if mark else digits)
+    if len(exponent) > _LONGEST_EXPONENT:
+        # Decimal refuses an exponent of twenty digits; one of three says as much.
+        exponent = "-999" if exponent.startswith("-") else "999"
+    exact = Decimal(f"{mantissa}e{exponent}" if mark else digits)
     if exact and exact.adjusted() >= len(str(DECIMAL_LIMIT)):
         return None
     context = Context(prec=1000)
@@ -251,6 +258,8 @@ def _scaled(exact: Decimal, context: Context) -> Decimal | None:
 
 
 def _whole(literal: Literal) -> tuple[int, str] | None:
+    if len(literal.digits) > _MOST_DIGITS:
+        return None
     if literal.base == 10:  # noqa: PLR2004
         return int(literal.digits) * literal.multiplier, literal.suffix
     negative = literal.digits.startswith("-")

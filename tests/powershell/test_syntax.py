@@ -206,6 +206,31 @@ def test_a_number_that_no_type_holds_is_an_error_in_an_expression(source: str) -
     assert error.message == f"The numeric constant {source} is not valid."
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["9" * 5000, "9" * 5000 + "n", "0x" + "7" * 5000 + "n", "0b" + "1" * 5000 + "n"],
+)
+def test_a_number_longer_than_any_is_none(source: str) -> None:
+    assert [error.id for error in parse(source).errors] == ["BadNumericConstant"]
+    assert parse(f"@{{{source}=1;{source}=2}}").errors
+
+
+@pytest.mark.parametrize(
+    ("source", "number"),
+    [
+        ("0." + "3" * 5000, 1 / 3),
+        ("1e" + "9" * 5000, float("inf")),
+        ("1e-" + "9" * 5000, 0.0),
+        ("1e-" + "9" * 5000 + "d", 0),
+        ("0." + "0" * 5000 + "d", 0),
+    ],
+)
+def test_a_fraction_may_be_as_long_as_it_likes(source: str, number: float) -> None:
+    constant = value(source)
+    assert isinstance(constant, Constant)
+    assert constant.value == number
+
+
 def test_such_a_number_is_a_word_where_an_argument_stands() -> None:
     assert command("a 300y").elements == (StringConstant("300y", StringKind.BARE, Extent(2, 6)),)
 
