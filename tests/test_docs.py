@@ -106,6 +106,8 @@ def test_the_commands_of_a_page_print_what_it_shows(
     if NEEDS_POSTGRESQL in path.read_text(encoding="utf-8"):
         monkeypatch.setenv("POSTGRESQL", request.getfixturevalue("postgresql_url"))
     monkeypatch.setenv("NO_COLOR", "1")
+    # A page starts the program many times, and a reader's is compiled once.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     monkeypatch.chdir(home)
     with Terminal(home) as terminal:
         document = SYBIL.parse(path)
@@ -246,7 +248,7 @@ def test_every_output_format_is_explained(form: str) -> None:
 
 def test_every_schema_is_explained() -> None:
     sources = "".join(one.read_text() for one in (ROOT / "tenantcfg" / "cli").glob("*.py"))
-    named = set(re.findall(r'Records\.of\([\w.]+, "(\w+)"', sources))
+    named = set(re.findall(r'(?:Records\.of\([\w.]+,|_print\() ?"(\w+)"', sources))
     columns = re.search(r"^_COLUMNS = \{$(.*?)^\}$", sources, re.MULTILINE | re.DOTALL)
     assert columns is not None
     named |= set(re.findall(r'^    "(\w+)":', columns[1], re.MULTILINE))
