@@ -86,9 +86,8 @@ class ErrorRecord:
         parse_error = self.category == Category.PARSER_ERROR
         if place.line == 1 and not parse_error:
             return f"{head}{shown}\n"
-        message = f"     | {shown}"
-        if parse_error:
-            message = _wrapped(message, width)
+        bar = f"{place.indent}     | "
+        message = _wrapped(shown, bar, width) if parse_error else bar + shown
         return _joined(f"{head}\n{_block(place)}{message}\n")
 
 
@@ -135,6 +134,11 @@ class _Place:
     column: int
     length: int
 
+    @property
+    def indent(self) -> str:
+        """The blanks that a line number of more than four digits moves the rest by."""
+        return " " * (len(str(self.line)) - 4)
+
     @classmethod
     def of(cls, text: str, extent: Extent) -> _Place:
         before = text[: extent.start]
@@ -151,7 +155,7 @@ class _Place:
 def _block(place: _Place) -> str:
     """The lines ``Line |``, the source line, and the row that marks the place in it."""
     number = str(place.line).rjust(4)
-    indent = " " * (len(number) - 4)
+    indent = place.indent
     head = f"{indent}Line |\n"
     if not place.source:
         return head
@@ -186,22 +190,21 @@ def _cut(source: str, column: int, length: int) -> tuple[str, int, int]:
     return prefix + shown + (" …" if more_follows else ""), before + len(prefix), length
 
 
-def _wrapped(message: str, width: int) -> str:
-    """*message* in lines of at most *width* characters, broken at blanks where there are any."""
-    prefix = "     | "
-    message = message.replace("\n", " ").replace("\t", " ")
+def _wrapped(message: str, bar: str, width: int) -> str:
+    """*message* behind *bar*, in lines of at most *width* where blanks allow it."""
+    message = bar + message.replace("\n", " ").replace("\t", " ")
     if len(message) <= width:
         return message + "\n"
     first = _truncated(message, width)
     lines = [first]
     rest = message[len(first) :].strip()
-    while len(rest) + len(prefix) > width:
-        part = _truncated(prefix + rest, width)
-        if len(part) <= len(prefix):
+    while len(rest) + len(bar) > width:
+        part = _truncated(bar + rest, width)
+        if len(part) <= len(bar):
             break
         lines.append(part)
-        rest = rest[len(part) - len(prefix) :].strip()
-    return "\n".join((*lines, prefix + rest.strip())) + "\n"
+        rest = rest[len(part) - len(bar) :].strip()
+    return "\n".join((*lines, bar + rest)) + "\n"
 
 
 def _truncated(text: str, length: int) -> str:

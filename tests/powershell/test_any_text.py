@@ -1,7 +1,7 @@
 """
 No text, however broken, ends in a traceback: it is parsed, judged and run.
 
-Some thousand texts each time; more of them with ``--lines 100000``.
+Some thousand texts each time, others every time; more of them with ``--lines 100000``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from tenantcfg.powershell import Choice, ErrorRecord, Invocation, Value
 
-LINES = 4000
+BATCH = 1000
+LINES = 4 * BATCH
 SET = "Set-CsApplicationMeetingConfiguration"
 GET = "Get-CsApplicationMeetingConfiguration"
 RECORDED = [
@@ -153,18 +154,23 @@ def try_out(text: str, dice: random.Random) -> None:
         assert record.render(text, 80).endswith("\n")
 
 
-def test_no_text_ends_in_a_traceback(request: pytest.FixtureRequest) -> None:
-    count = request.config.getoption("--lines", default=None) or LINES
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """As many batches as lines are asked for, so that none takes longer than a test may."""
+    if "batch" in metafunc.fixturenames:
+        lines = metafunc.config.getoption("--lines", default=None) or LINES
+        metafunc.parametrize("batch", range(-(-lines // BATCH)))
+
+
+def test_no_text_ends_in_a_traceback(batch: int) -> None:
     seed = random.SystemRandom().randrange(10**9)
     dice = a_dice(seed)
-    for number in range(count):
-        text = dice.choice(
-            [pieced, damaged, damaged, nested] if number % 50 == 0 else [pieced, damaged]
-        )(dice)
+    for number in range(BATCH):
+        kinds = [pieced, damaged, nested] if number % 50 == 0 else [pieced, damaged]
+        text = dice.choice(kinds)(dice)
         try:
             try_out(text, dice)
         except Exception as why:
-            why.add_note(f"the text (seed {seed}, number {number}): {text!r}")
+            why.add_note(f"the text (batch {batch}, seed {seed}, number {number}): {text!r}")
             raise
 
 

@@ -133,6 +133,22 @@ def test_keys_of_a_hashtable_are_equal_without_regard_to_case_and_by_type() -> N
     assert [key for key, _ in table.items()] == ["Add", int32(1), True]
 
 
+def test_nothing_is_false_and_shows_itself() -> None:
+    assert not NOTHING
+    assert repr(NOTHING) == "NOTHING"
+
+
+def test_hashtables_are_equal_by_content_and_show_it() -> None:
+    assert Hashtable([("a", 1)]) == Hashtable([("a", 1)])
+    assert Hashtable([("a", 1)]) != Hashtable([("a", 2)])
+    assert repr(Hashtable([("a", 1)])) == "Hashtable([('a', 1)])"
+
+
+def test_a_number_is_true_where_it_is_not_zero() -> None:
+    assert double(0.5)
+    assert not int32(0)
+
+
 # --- the list modifier (cmdlets L9, L10)
 
 
