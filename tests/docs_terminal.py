@@ -140,8 +140,8 @@ def matches(expected: str, actual: str) -> bool:
     """
     Whether *actual* is what a page shows as *expected*.
 
-    One instant is as good as another, and one hash. ``...`` stands for any text within a line, and, alone on a
-    line, for any number of lines.
+    One instant is as good as another, and one hash. ``...`` stands for any text within a line,
+    and, alone on a line, for any number of lines.
     """
     return re.fullmatch(_pattern(_plain(expected)), _plain(actual)) is not None
 
