@@ -89,6 +89,7 @@ def make_tenants() -> None:
         sa.PrimaryKeyConstraint("tenant", "from_revision", name=op.f("tenants_pk")),
     )
     unique_while_live("tenants_live", "tenants", ["tenant"])
+    while_live("tenants_check", "tenants", ["tenant", "to_revision", "enabled"])
     unique_while_live("tenants_live_name", "tenants", ["name_key"])
 
 
@@ -108,6 +109,8 @@ def make_grants() -> None:
         sa.PrimaryKeyConstraint("tenant", "action", "app", "from_revision", name=op.f("grants_pk")),
     )
     unique_while_live("grants_live", "grants", ["tenant", "action", "app"])
+    checked = ["tenant", "action", "app", "to_revision", "expires_at"]
+    while_live("grants_check", "grants", checked)
     op.create_index("grants_of_app", "grants", ["app", "action", "tenant", "from_revision"])
 
 
@@ -115,6 +118,11 @@ def made(table: str, column: str) -> sa.ForeignKeyConstraint:
     """Hold *column* to a revision that there is."""
     name = op.f(f"{table}_{column}_fk")
     return sa.ForeignKeyConstraint([column], ["changes.revision"], name=name)
+
+
+def while_live(name: str, table: str, columns: list[str]) -> None:
+    """Index *columns* of the live rows."""
+    op.create_index(name, table, columns, sqlite_where=LIVE, postgresql_where=LIVE)
 
 
 def unique_while_live(name: str, table: str, columns: list[str]) -> None:

@@ -119,11 +119,11 @@ def _exact(kind: type[TenantId | AppId], text: str) -> str:
 
 
 def _decided(row: Row) -> Decision:
-    _, revision, at, enabled, granted, expires_at, now = row
+    _, revision, at, enabled, app, expires_at, now = row
     facts = Facts(
         Revision(revision),
         None if enabled is None else bool(enabled),
-        granted is not None,
+        app is not None,
         expires_at,
     )
     # A clock that was set back behind the head revives nothing.

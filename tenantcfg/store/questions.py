@@ -5,8 +5,8 @@ They stand here so that a check loads no SQLAlchemy; `tenantcfg.store.statements
 they come from, and a test holds the two equal. The parameters of ``SQLITE_ONE`` are tenant,
 action, app; of ``SQLITE_MANY`` a JSON array of pairs, and the action.
 
-Each gives store id, revision and time of the head, whether the tenant is enabled, the
-revision that granted, and the expiry; PostgreSQL's also its clock. Always at least one row,
+Each gives store id, revision and time of the head, whether the tenant is enabled, the app
+where it has a grant, and the expiry; PostgreSQL's also its clock. Always at least one row,
 on one snapshot.
 """
 
@@ -16,7 +16,7 @@ __all__ = ["POSTGRESQL_MANY", "POSTGRESQL_ONE", "SQLITE_MANY", "SQLITE_ONE"]
 
 SQLITE_ONE = (
     "SELECT head.store_id, head.revision, head.at,"
-    " tenants.enabled, grants.granted, grants.expires_at"
+    " tenants.enabled, grants.app, grants.expires_at"
     " FROM head"
     " LEFT OUTER JOIN tenants ON tenants.tenant = ? AND tenants.to_revision IS NULL"
     " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
@@ -26,7 +26,7 @@ SQLITE_ONE = (
 
 SQLITE_MANY = (
     "SELECT head.store_id, head.revision, head.at,"
-    " tenants.enabled, grants.granted, grants.expires_at"
+    " tenants.enabled, grants.app, grants.expires_at"
     " FROM head"
     " LEFT OUTER JOIN json_each(?) AS asked ON 1 = 1"
     " LEFT OUTER JOIN tenants ON tenants.tenant = json_extract(asked.value, '$[0]')"
@@ -39,7 +39,7 @@ SQLITE_MANY = (
 
 POSTGRESQL_ONE = (
     "SELECT head.store_id, head.revision, head.at,"
-    " tenants.enabled, grants.granted, grants.expires_at,"
+    " tenants.enabled, grants.app, grants.expires_at,"
     " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now"
     " FROM head"
     " LEFT OUTER JOIN tenants ON tenants.tenant = %(tenant)s::VARCHAR"
@@ -52,7 +52,7 @@ POSTGRESQL_ONE = (
 
 POSTGRESQL_MANY = (
     "SELECT head.store_id, head.revision, head.at,"
-    " tenants.enabled, grants.granted, grants.expires_at,"
+    " tenants.enabled, grants.app, grants.expires_at,"
     " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now"
     " FROM head"
     " LEFT OUTER JOIN unnest(%(tenants)s::TEXT[], %(apps)s::TEXT[])"

@@ -136,6 +136,15 @@ class TenantRow(Base):
     __tablename__ = "tenants"
     __table_args__ = (
         Index("tenants_live", "tenant", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+        # All that a check reads of a tenant.
+        Index(
+            "tenants_check",
+            "tenant",
+            "to_revision",
+            "enabled",
+            sqlite_where=_LIVE,
+            postgresql_where=_LIVE,
+        ),
         Index(
             "tenants_live_name",
             "name_key",
@@ -175,6 +184,17 @@ class GrantRow(Base):
         ),
         # The tenant stands in it for PostgreSQL's sake: before it has statistics it may take
         # this index for the check, and would then read through all tenants of an app.
+        # All that a check reads of a grant, so that it need not look further for the row.
+        Index(
+            "grants_check",
+            "tenant",
+            "action",
+            "app",
+            "to_revision",
+            "expires_at",
+            sqlite_where=_LIVE,
+            postgresql_where=_LIVE,
+        ),
         Index("grants_of_app", "app", "action", "tenant", "from_revision"),
     )
 

@@ -90,7 +90,7 @@ def _facts(
         head.c.revision,
         head.c.at,
         tenants.c.enabled,
-        grants.c.granted,
+        grants.c.app,
         grants.c.expires_at,
     )
     return (
