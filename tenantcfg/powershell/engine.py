@@ -80,6 +80,8 @@ class Outcome:
         help_for: the cmdlets whose help was asked for with ``-?``; they did not run.
         goes_on: whether a text may go on behind this: there was no error, or each came from
             a command whose -ErrorAction says so.
+        first_error: the first in time, suppressed or terminating ones too: what an exit code
+            tells.
     """
 
     errors: tuple[ErrorRecord, ...] = ()
@@ -88,11 +90,7 @@ class Outcome:
     objects: tuple[Value, ...] = ()
     help_for: tuple[str, ...] = ()
     goes_on: bool = True
-
-    @property
-    def first_error(self) -> ErrorRecord | None:
-        """The first error, suppressed ones too: what an exit code tells."""
-        return next(iter((*self.errors, *self.suppressed)), self.terminating)
+    first_error: ErrorRecord | None = None
 
 
 class Session:
@@ -149,6 +147,7 @@ class Session:
             objects=tuple(written),
             help_for=tuple(run.help_for),
             goes_on=terminating is None and not journal.untolerated,
+            first_error=journal.first or terminating,
         )
 
 
@@ -309,7 +308,7 @@ class _Run(_Evaluator):
                 self._pipeline(statement, emit)
             except StatementFailed as why:
                 self.journal.untolerated = True
-                self.journal.errors.append(why.record)
+                self.journal.write(why.record)
                 self._host.error(why.record)
 
     def collected(self, statements: Sequence[Pipeline]) -> list[Value]:

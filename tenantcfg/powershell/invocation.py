@@ -44,6 +44,17 @@ class Journal:
     errors: list[ErrorRecord] = field(default_factory=list)
     suppressed: list[ErrorRecord] = field(default_factory=list)
     untolerated: bool = False
+    first: ErrorRecord | None = None
+
+    def write(self, record: ErrorRecord) -> None:
+        """Keep an error of the stream."""
+        self.errors.append(record)
+        self.first = self.first or record
+
+    def suppress(self, record: ErrorRecord) -> None:
+        """Keep an error that is not to be shown."""
+        self.suppressed.append(record)
+        self.first = self.first or record
 
 
 @dataclass(slots=True)
@@ -81,11 +92,11 @@ class Command:
         if "ErrorAction" not in self.binding.bound:
             self.journal.untolerated = True
         if action in {ActionPreference.SilentlyContinue, ActionPreference.Ignore}:
-            self.journal.suppressed.append(record)
+            self.journal.suppress(record)
             return
         if action is ActionPreference.Inquire:
             self._inquire(record.message)
-        self.journal.errors.append(record)
+        self.journal.write(record)
         self.host.error(record)
 
     def say(

@@ -255,6 +255,14 @@ def test_an_error_can_be_kept_quiet_and_is_known_all_the_same(action: str) -> No
     assert outcome.goes_on
 
 
+def test_the_first_error_is_the_first_in_time() -> None:
+    outcome, _ = run("Set-Thing -ErrorAction Ignore; nosuch", failing)
+
+    assert outcome.first_error == outcome.suppressed[0]
+    assert run("nosuch; Set-Thing -ErrorAction Stop", failing)[0].first_error is not None
+    assert run("Set-Thing")[0].first_error is None
+
+
 @pytest.mark.parametrize(
     ("line", "goes_on"), [("Set-Thing", False), ("Set-Thing -ErrorAction Continue", True)]
 )
