@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -96,6 +97,10 @@ class _Text:
 
     def run(self, parsed: Parsed) -> Exit:
         """Judge the text, run it, print what came out; the exit code."""
+        with closing(self._context):
+            return self._run(parsed)
+
+    def _run(self, parsed: Parsed) -> Exit:
         self._source = parsed.script.text
         self._context.alone = len(parsed.script.statements) == 1
         if parsed.unsupported or parsed.errors:
@@ -214,6 +219,8 @@ class _Text:
         """What the one who typed may have meant, below PowerShell's own words."""
         if dashes := re.search(r"(?:^|\s)--([A-Za-z]\w*)", self._source):
             return f"a parameter has one dash: -{dashes[1]}"
+        if record.id == "MissingArgument":
+            return "did the shell take the value? to clear the list, write '$null' in single quotes"
         typed = re.search(r"'([^']*)'", record.message)
         if typed is None:
             return None
