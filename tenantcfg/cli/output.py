@@ -84,9 +84,9 @@ def _escape(character: str) -> str:
 def _json(records: Records, out: TextIO) -> None:
     if records.single:
         (row,) = records.rows
-        print(json.dumps({**records.stamp, **row}, indent=2, ensure_ascii=False), file=out)
+        print(_dumped({**records.stamp, **row}, indent=2), file=out)
         return
-    opening = json.dumps(records.stamp, indent=2, ensure_ascii=False)
+    opening = _dumped(records.stamp, indent=2)
     print(opening.removesuffix("\n}") + ',\n  "items": [', end="", file=out)
     separator = "\n    "
     for row in records.rows:
@@ -95,13 +95,21 @@ def _json(records: Records, out: TextIO) -> None:
     print(("" if separator == "\n    " else "\n  ") + "]\n}", file=out)
 
 
+def _dumped(value: object, indent: int | None = None) -> str:
+    """JSON in which letters stand as they are, and what cannot be printed is escaped."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1]
+        for c in json.dumps(value, indent=indent, ensure_ascii=False)
+    )
+
+
 def _indented(row: Mapping[str, Any]) -> str:
-    return json.dumps(row, indent=2, ensure_ascii=False).replace("\n", "\n    ")
+    return _dumped(row, indent=2).replace("\n", "\n    ")
 
 
 def _jsonl(records: Records, out: TextIO) -> None:
     for row in records.rows:
-        print(json.dumps({**records.stamp, **row}, ensure_ascii=False), file=out, flush=True)
+        print(_dumped({**records.stamp, **row}), file=out, flush=True)
 
 
 def _csv(records: Records, out: TextIO) -> None:
@@ -113,7 +121,8 @@ def _csv(records: Records, out: TextIO) -> None:
             # What a table leaves out for want of room is here as well.
             columns = tuple(dict.fromkeys((*records.columns, *row, *records.stamp)))
             writer.writerow(columns)
-        writer.writerow(_guarded(_csv_cell(whole.get(column))) for column in columns)
+        cells = (_guarded(_csv_cell(whole.get(column))) for column in columns)
+        writer.writerow(map(printable, cells) if out.isatty() else cells)
     if not columns:
         writer.writerow((*records.columns, *records.stamp))
 
@@ -134,7 +143,7 @@ def _yaml(records: Records, out: TextIO) -> None:
 
     rows = [dict(row) for row in records.rows]
     content = {**records.stamp, **(rows[0] if records.single else {"items": rows})}
-    yaml.safe_dump(content, out, sort_keys=False, allow_unicode=True)
+    yaml.safe_dump(content, out, sort_keys=False, allow_unicode=not out.isatty())
 
 
 def _table(records: Records, out: TextIO) -> None:
