@@ -64,6 +64,17 @@ _SQLITE: dict[int, _Row] = {
     26: _NOT_OURS,  # SQLITE_NOTADB
 }
 
+# What the driver says by itself, and what it says of SQLite's backup, comes without a code.
+_SQLITE_WORDS: tuple[tuple[str, _Row], ...] = (
+    ("closed", (Unavailable, "the store was closed", "open it anew")),
+    ("disk is full", _FULL),
+    ("is locked", _LOCKED),
+    ("readonly", _READ_ONLY),
+    ("not a database", _NOT_OURS),
+    ("malformed", _NOT_OURS),
+    ("disk I/O error", _BROKEN),
+)
+
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; a class is two characters.
 _SQLSTATE: dict[str, _Row] = {
     "08": _UNREACHABLE,
@@ -155,8 +166,8 @@ def _os_row(original: OSError) -> _Row:
 def _sqlite_row(original: BaseException, address: Address) -> _Row | None:
     code = getattr(original, "sqlite_errorcode", None)
     if code is None:
-        closed = "closed" in str(original)
-        return (Unavailable, "the store was closed", "open it anew") if closed else None
+        said = str(original)
+        return next((row for words, row in _SQLITE_WORDS if words in said), None)
     primary = code & 0xFF
     if primary == 14 and address.path is not None and not os.path.lexists(address.path):  # noqa: PLR2004
         return _MISSING
