@@ -97,10 +97,10 @@ def _json(records: Records, out: TextIO) -> None:
 
 def _dumped(value: object, indent: int | None = None) -> str:
     """JSON in which letters stand as they are, and what cannot be printed is escaped."""
-    return "".join(
-        c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1]
-        for c in json.dumps(value, indent=indent, ensure_ascii=False)
-    )
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def _indented(row: Mapping[str, Any]) -> str:
