@@ -1,0 +1,61 @@
+"""
+How much is measured: `FULL` for figures to write down, `QUICK` to see that it works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["FULL", "QUICK", "Sizes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """
+    Counts of everything.
+
+    Attributes:
+        tenants: of each store that is asked, from the smallest to the largest.
+        questions: that each contestant is asked in a round.
+        rounds: of questions, and of single changes.
+        remembered: checks after which the memory of their process is looked at again.
+        starts: of each program.
+        grants: that are loaded, three a tenant.
+        loads: how often.
+        sets: changes in a round.
+        adders: processes that add at once.
+    """
+
+    tenants: tuple[int, ...]
+    questions: int
+    rounds: int
+    remembered: int
+    starts: int
+    grants: int
+    loads: int
+    sets: int
+    adders: int
+
+
+FULL = Sizes(
+    tenants=(1_000, 100_000, 1_000_000),
+    questions=2_000,
+    rounds=25,
+    remembered=500_000,
+    starts=25,
+    grants=1_000_000,
+    loads=3,
+    sets=20,
+    adders=200,
+)
+QUICK = Sizes(
+    tenants=(1_000, 10_000, 50_000),
+    questions=1_000,
+    rounds=9,
+    remembered=20_000,
+    starts=5,
+    grants=15_000,
+    loads=3,
+    sets=5,
+    adders=10,
+)
