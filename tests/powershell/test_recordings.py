@@ -416,3 +416,19 @@ def test_lines_do_what_they_do_in_powershell(
     for measure in MEASURES:
         say(f"  {measure}: {counts[measure, True]} equal, {counts[measure, False]} not")
     assert different == []
+
+
+def test_what_the_dry_pass_tells_is_what_the_run_finds(folder: Path) -> None:
+    for record in records(folder):
+        parsed = parse(record["input"])
+        if parsed.errors or parsed.unsupported:
+            continue
+        recorder = Recorder(answers_of(record["input"]))
+        session = Session(recorder.cmdlets(extended=False), recorder)
+
+        told = [error.fqid for error in session.judge(parsed.script)]
+
+        assert recorder.calls == []
+        outcome = session.run(parsed.script)
+        found = iter([error.fqid for error in outcome.errors])
+        assert all(error in found for error in told), record["input"]
