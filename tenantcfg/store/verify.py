@@ -163,7 +163,9 @@ def _as_it_lies(column: Any) -> Any:  # noqa: ANN401 - Core's own Any
 
 
 def _shown(row: Iterable[Any] | str) -> str:
-    return quoted(row if isinstance(row, str) else " ".join(map(str, row)))
+    # Whole, however long: two ids may differ in their last character only.
+    named = row if isinstance(row, str) else " ".join(map(str, row))
+    return quoted(named, longest=len(named))
 
 
 # Judging
