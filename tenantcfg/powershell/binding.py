@@ -97,6 +97,7 @@ class Cmdlet:
         default_set: the parameter set that stands where nothing decides; None: there is one.
         supports_should_process: whether it has -WhatIf and -Confirm.
         module: its module's name, by which its own may be qualified.
+        error_source: what stands behind the comma of its errors' ids; None: its name.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Cmdlet:
     default_set: str | None = None
     supports_should_process: bool = False
     module: str = "MicrosoftTeams"
+    error_source: str | None = None
 
     @property
     def own_and_common(self) -> tuple[Parameter, ...]:
@@ -450,8 +452,8 @@ _VARIABLES = (
     "OutVariable",
     "ErrorVariable",
     "WarningVariable",
-    "InformationVariable",
     _PIPELINE_VARIABLE,
+    "InformationVariable",
 )
 _NO_VARIABLE: _VariableError = (
     (
@@ -507,7 +509,7 @@ def _error(
     cmdlet: Cmdlet, name: str, message: str, extent: Extent, target: str | None = None
 ) -> ErrorRecord:
     return ErrorRecord(
-        fqid=f"{name},{cmdlet.name}",
+        fqid=f"{name},{cmdlet.error_source or cmdlet.name}",
         category=Category.INVALID_ARGUMENT,
         message=message,
         target=target,

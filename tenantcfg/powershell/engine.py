@@ -77,7 +77,8 @@ class Outcome:
             is not in the error stream, so the host has not been told of it.
         suppressed: errors that -ErrorAction kept from the stream.
         objects: what was written, in order.
-        help_for: the cmdlets whose help was asked for with ``-?``; they did not run.
+        help_for: the cmdlets whose help was asked for with ``-?``; they did not run, and
+            nothing of what else stood on them was looked at.
         goes_on: whether a text may go on behind this: there was no error, or each came from
             a command whose -ErrorAction says so.
         first_error: the first in time, suppressed or terminating ones too: what an exit code
@@ -344,16 +345,10 @@ class _Run(_Evaluator):
         commands = [node for node in nodes if _is_command(node)]
         arguments = [self.arguments(command) for command in commands]
         cmdlets = [self.found(command) for command in commands]
-        asked = [
-            cmdlet.name
-            for command, (cmdlet, _) in zip(commands, cmdlets, strict=True)
-            if _asks_help(command)
-        ]
-        if asked:
-            self.help_for.extend(asked)
-            return _ignored
         bindings = [
-            bind(cmdlet, given, command.extent)
+            bind(self._help(cmdlet), (), command.extent)
+            if _asks_help(command)
+            else bind(cmdlet, given, command.extent)
             for command, given, (cmdlet, _) in zip(commands, arguments, cmdlets, strict=True)
         ]
         for binding in bindings:
@@ -363,6 +358,16 @@ class _Run(_Evaluator):
         for binding, (_, typed) in zip(reversed(bindings), reversed(cmdlets), strict=True):
             emit = _step(Command(binding, typed, self._host, self.journal, emit))
         return emit
+
+    def _help(self, cmdlet: Cmdlet) -> Cmdlet:
+        """What stands in for *cmdlet* where ``-?`` is among its arguments (cmdlets B19)."""
+
+        def show(call: Invocation) -> None:
+            del call
+            self.help_for.append(cmdlet.name)
+
+        source = "Microsoft.PowerShell.Commands.GetHelpCommand"
+        return Cmdlet("Get-Help", (), show, error_source=source)
 
 
 class _Dry(_Evaluator):
@@ -452,10 +457,6 @@ def _step(command: Command) -> Callable[[Value], None]:
         binding.cmdlet.run(Invocation(command, binding))
 
     return take
-
-
-def _ignored(value: Value) -> None:
-    del value
 
 
 def _waits(value: Value) -> bool:

@@ -219,6 +219,15 @@ def test_help_is_asked_for_and_nothing_runs() -> None:
     assert outcome.errors == ()
 
 
+def test_help_takes_no_objects() -> None:
+    outcome, _ = run("'a' | Set-Thing -?")
+
+    assert outcome.help_for == ()
+    assert [error.fqid for error in outcome.errors] == [
+        "InputObjectNotBound,Microsoft.PowerShell.Commands.GetHelpCommand"
+    ]
+
+
 def test_one_statement_runs_by_itself() -> None:
     host = Told()
     session = a_session(lambda _: None, host)
