@@ -61,6 +61,12 @@ class Context:
             self._store = self.open_store()
         return self._store
 
+    def close(self) -> None:
+        """Close the store, if a line opened it."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
     def tenant(self, named: str | None = None, piped: TenantId | None = None) -> Tenant:
         """
         The tenant that is meant: *named* on the line, else *piped*, else the nearest setting.
