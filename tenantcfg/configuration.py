@@ -181,6 +181,13 @@ def apply(modifier: ListModifier, current: Sequence[Grant], *, now: Instant) -> 
     counts, and adding a present app or removing a missing one is ``unchanged`` (cmdlets
     L14). A grant that has run out is not there: adding it makes it anew.
 
+    >>> from tenantcfg.ids import AppId, Revision
+    >>> a, b = AppId("a"), AppId("b")
+    >>> held = [Grant(a, granted=Revision(1), since=Revision(1))]
+    >>> done = apply(ListModifier(add=(a, b)), held, now=0)
+    >>> [f"{outcome.result} {outcome.app}" for outcome in done.outcomes]
+    ['unchanged a', 'added b']
+
     Args:
         modifier: what the line asks; ids may repeat, the first mention counts.
         current: the tenant's open grants, in order of granting, those that have run out

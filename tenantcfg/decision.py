@@ -37,8 +37,11 @@ class Deny:
     """
     The app may not act, and why. False in a condition.
 
-    *reason* compares equal to its spelling on the wire: ``Deny("not_granted")``. *revision*
-    as in `Permit`.
+    *reason* compares equal to its spelling on the wire. *revision* as in `Permit`.
+
+    >>> denied = Deny(Reason.NOT_GRANTED)
+    >>> denied.reason == "not_granted", bool(denied)
+    (True, False)
     """
 
     reason: Reason

@@ -41,6 +41,9 @@ def parse(given: str) -> Instant:
     The zone must be there: a time without one means another instant on every machine.
     Digits after the microsecond are cut off.
 
+    >>> text(parse("2027-01-31T19:00:00+01:00"))
+    '2027-01-31T18:00:00Z'
+
     Raises:
         InvalidInput: *given* is no such text, names no real time, or has no zone.
     """

@@ -44,6 +44,12 @@ class Store:
     Made by `open`; safe to use from many threads at once, and in a child after a fork.
     Every answer is read from the database at the moment it is asked for: there is no cache.
 
+    >>> with Store.open(url) as store:
+    ...     store.check(tenant="contoso", app="5817674C-81D9-4ADB-BFB2-8F6A442E4622")
+    ...     store.check(tenant="contoso", app="another")
+    Permit(revision=Revision(2))
+    Deny(reason=<Reason.NOT_GRANTED: 'not_granted'>, revision=Revision(2))
+
     Attributes:
         url: its address, without user, password and options.
         store_id: of its history; a restore gives it another. Revisions of two histories do
