@@ -28,7 +28,7 @@ MAX_ID_LENGTH = 128
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _URN = "urn:uuid:"
-_PASTABLE = re.compile(r"[A-Za-z0-9._-]+")
+_PASTABLE = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*")
 # 18 digits always fit the 64-bit integers of both databases.
 _REVISION = re.compile(r"([0-9]{1,18})(?::[0-9a-f]{64})?")
 

@@ -59,8 +59,8 @@ def load(
     The settings, from options (*store*, *tenant*), *environment*, TOML file and defaults.
 
     Raises:
-        SettingInvalid: a file that was named cannot be read, is no TOML, holds a key that
-            is not known or a value that is no text; a variable is set twice (with and
+        SettingInvalid: a setting is there and empty; a file that was named cannot be read, is
+            no TOML, holds a key that is not known or a value that is no text; a variable is set twice (with and
             without ``_FILE``); there is no home folder to keep the store in.
     """
     from_file, path = _toml(environment)
@@ -89,7 +89,13 @@ def load(
 
 
 def _first(*candidates: tuple[str, str | None]) -> tuple[str, str] | None:
-    return next(((where, value) for where, value in candidates if value), None)
+    found = next(((where, value) for where, value in candidates if value is not None), None)
+    if found is not None and not found[1]:
+        # What a script passes for an unset variable must not mean another store or tenant.
+        raise SettingInvalid(
+            "a setting is empty", subject=found[0], hint="give it a value or unset it"
+        )
+    return found
 
 
 def _embedded(environment: Mapping[str, str]) -> str:

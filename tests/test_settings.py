@@ -92,3 +92,12 @@ def test_a_file_that_cannot_be_used_refuses_to_start(
 def test_names_that_are_only_said_are_claims() -> None:
     settings = load({**HOME, "SUDO_USER": "alice", "TENANTCFG_ACTOR": "ci", "LOGNAME": "mallory"})
     assert settings.claimed == (("SUDO_USER", "alice"), ("TENANTCFG_ACTOR", "ci"))
+
+
+@pytest.mark.parametrize("given", ["store", "tenant"])
+def test_an_empty_setting_means_no_other_store_or_tenant(given: str) -> None:
+    with pytest.raises(SettingInvalid, match="a setting is empty: --"):
+        load({**HOME, "TENANTCFG_TENANT": "contoso"}, **{given: ""})
+    variable = {"store": "TENANTCFG_DATABASE_URL", "tenant": "TENANTCFG_TENANT"}[given]
+    with pytest.raises(SettingInvalid, match=f"a setting is empty: {variable}"):
+        load({**HOME, variable: ""})

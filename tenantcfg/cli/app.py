@@ -231,6 +231,9 @@ def did_you_mean(wanted: str, known: Iterable[str]) -> str:
 
 
 def _take(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value == "":
+        # A script's unset variable: never a question about another tenant or store.
+        raise InvalidInput("an option has no value", subject=parameter.opts[-1])
     if value is not None:
         setattr(ctx.ensure_object(Run), str(parameter.name), value)
 

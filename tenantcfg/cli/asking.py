@@ -123,7 +123,7 @@ def _tenant(run: Run, store: Store) -> str:
 def _least(given: str | None) -> int:
     from tenantcfg.ids import Revision  # noqa: PLC0415
 
-    return Revision.parse(given) if given else 0
+    return Revision.parse(given) if given is not None else 0
 
 
 def as_of_option(given: str | None) -> Revision | datetime | None:

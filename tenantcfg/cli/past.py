@@ -59,10 +59,10 @@ def history(
     with run.open_store() as store:
         changes = store.history(
             tenant=_tenant(run, store),
-            app=AppId.parse(app) if app else None,
+            app=AppId.parse(app) if app is not None else None,
             actor=actor,
-            since=instants.parse(since) if since else None,
-            until=instants.parse(until) if until else None,
+            since=instants.parse(since) if since is not None else None,
+            until=instants.parse(until) if until is not None else None,
             limit=limit,
         )
         if run.output is not None:

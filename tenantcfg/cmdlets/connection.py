@@ -146,14 +146,14 @@ def get_tenant(context: Context, call: Invocation) -> None:
     if "DomainController" in call.bound:
         call.verbose("-DomainController has no effect here.")
     named = call.bound.get("Identity")
-    found = (context.store.find_tenant(named),) if named else context.store.tenants()
+    found = (context.store.find_tenant(named),) if named is not None else context.store.tenants()
     most = call.bound.get("ResultSize")
     for tenant in found[: None if most is None else int(most.value)]:
         call.write(TenantObject(tenant))
 
 
 def _meant(context: Context, named: str | None) -> Tenant:
-    if named:
+    if named is not None:
         return context.store.find_tenant(named)
     return context.only_tenant()
 
