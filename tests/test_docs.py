@@ -281,6 +281,13 @@ def test_every_public_name_of_the_library_is_explained() -> None:
     assert documented >= set(tenantcfg.__all__) - {"__version__"}
 
 
+def test_every_call_of_a_store_is_explained() -> None:
+    text = section(page("reference/library.md"), "Store")
+    documented = {word for row in rows(text) for word in re.findall(r"\w+", row[0])}
+
+    assert documented >= {name for name in dir(tenantcfg.Store) if not name.startswith("_")}
+
+
 # --- Every link leads somewhere -------------------------------------------------------------------
 
 
