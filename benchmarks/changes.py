@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from benchmarks.rounds import Cost, Rounds
     from benchmarks.sizes import Sizes
 
-__all__ = ["measured"]
+__all__ = ["at_once", "measured"]
 
 _TENANT = TenantId("b7d4c6de-2d5f-4a53-9a9a-5c0e6b0f3d21")
 _APP = AppId("5817674c-81d9-4adb-bfb2-8f6a442e4622")
@@ -49,7 +49,7 @@ def measured(folder: Path, sizes: Sizes) -> Iterator[Table]:
             "bare server": _commits(bare_server, sizes.sets),
         }
         yield _single(play(turns, sizes.rounds))
-    yield _at_once(folder, sizes.adders)
+    yield at_once(folder, sizes.adders)
 
 
 def _new(folder: Path, name: str) -> str:
@@ -107,7 +107,8 @@ def _single(rounds: Rounds) -> Table:
     )
 
 
-def _at_once(folder: Path, adders: int) -> Table:
+def at_once(folder: Path, adders: int) -> Table:
+    """So many processes of the program, started together, each adding an app of its own."""
     url = _new(folder, "crowded")
     _known(url).close()
     start = time.perf_counter()
