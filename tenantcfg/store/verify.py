@@ -14,6 +14,7 @@ ends at the wrong revision is missing at one change and one too many at another.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -222,24 +223,24 @@ def _wrong_columns(row: Row[Any], change: Change) -> Iterator[str]:
 
 def _wrong_rows(change: Change, rows: _Rows) -> Iterator[str]:
     tenant = change.tenant.value
-    told = {(tenant, outcome.app.value) for outcome in change.outcomes}
-    yield from _unlike("the look-up of app", told, {(row.tenant, row.app) for row in rows.apps})
+    told = ((tenant, outcome.app.value) for outcome in change.outcomes)
+    yield from _unlike("the look-up of app", told, ((row.tenant, row.app) for row in rows.apps))
     yield from _wrong_grants(change, rows)
     yield from _wrong_tenants(change, rows)
 
 
 def _wrong_grants(change: Change, rows: _Rows) -> Iterator[str]:
     place = (change.tenant.value, change.action)
-    ending = {(*place, one.app.value, one.expired_at) for one in change.outcomes if _ends(one)}
-    ended = {(row.tenant, row.action, row.app, row.expires_at): row for row in rows.grants_ended}
-    yield from _unlike("the end of grant", ending, set(ended))
+    ending = ((*place, one.app.value, one.expired_at) for one in change.outcomes if _ends(one))
+    ended = [(row.tenant, row.action, row.app, row.expires_at) for row in rows.grants_ended]
+    yield from _unlike("the end of grant", ending, ended)
     yield from _ended_early(rows.grants_ended)
-    begun = {
+    begun = [
         (row.tenant, row.action, row.app, row.granted, row.position, row.expires_at)
         for row in rows.grants_begun
-    }
-    before = {app: (row.granted, row.position) for (_, _, app, _), row in ended.items()}
-    beginning = {(*place, *begins) for begins in _beginnings(change, before)}
+    ]
+    before = {row.app: (row.granted, row.position) for row in rows.grants_ended}
+    beginning = ((*place, *begins) for begins in _beginnings(change, before))
     yield from _unlike("grant", beginning, begun)
 
 
@@ -266,12 +267,13 @@ def _wrong_tenants(change: Change, rows: _Rows) -> Iterator[str]:
     verb, tenant = effect(change), change.tenant.value
     ends = verb not in {Verb.SET, Verb.TENANT_ADD}
     ended = {row.tenant: row for row in rows.tenants_ended}
-    yield from _unlike("the end of tenant", {tenant} if ends else set(), set(ended))
+    names = [row.tenant for row in rows.tenants_ended]
+    yield from _unlike("the end of tenant", [tenant] if ends else [], names)
     yield from _ended_early(rows.tenants_ended)
-    begun = {
+    begun = [
         (row.tenant, row.added, row.name, row.name_key, row.enabled) for row in rows.tenants_begun
-    }
-    yield from _unlike("tenant", set(_tenant_begun(change, ended.get(tenant))), begun)
+    ]
+    yield from _unlike("tenant", _tenant_begun(change, ended.get(tenant)), begun)
 
 
 def _tenant_begun(change: Change, before: Row[Any] | None) -> Iterator[tuple[Any, ...]]:
@@ -294,10 +296,12 @@ def _ended_early(rows: list[Row[Any]]) -> Iterator[str]:
             yield f"{_shown(row)} ends before it begins"
 
 
-def _unlike(what: str, told: set[Any], found: set[Any]) -> Iterator[str]:
-    for one in sorted(told - found, key=repr):
+def _unlike(what: str, told: Iterable[Any], found: Iterable[Any]) -> Iterator[str]:
+    # Counted: where a table has lost its constraints, a row can be there twice.
+    history, table = Counter(told), Counter(found)
+    for one in sorted(history - table, key=repr):
         yield f"{what} {_shown(one)} is told by the history and not there"
-    for one in sorted(found - told, key=repr):
+    for one in sorted(table - history, key=repr):
         yield f"{what} {_shown(one)} is there and not told by the history"
 
 

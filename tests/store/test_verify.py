@@ -172,6 +172,23 @@ def test_every_row_that_is_put_in_beside_another_is_found(
             assert tampered(connection, insert(table).values(values)), f"{column} of {row}"
 
 
+@pytest.mark.parametrize("table", [schema.change_apps, schema.tenants, schema.grants])
+def test_every_row_that_is_there_twice_is_found_also_without_its_constraints(
+    connection: Connection, table: Table
+) -> None:
+    name = table.name
+    without = (
+        text(f"CREATE TABLE bare AS SELECT * FROM {name}"),
+        text(f"DROP TABLE {name}"),
+        text(f"ALTER TABLE bare RENAME TO {name}"),
+    )
+    for row in rows_of(connection, table):
+        twice = [row] if "to_revision" not in row else [row, {**row, "to_revision": None}]
+        for again in twice:
+            said = tampered(connection, *without, insert(table).values(dict(again)))
+            assert [one for one in said if "not told by the history" in one], str(again)
+
+
 @pytest.mark.parametrize("table", [schema.changes, schema.tenants, schema.grants])
 def test_every_two_rows_that_change_places_are_found(connection: Connection, table: Table) -> None:
     keys = [column.name for column in table.primary_key]
