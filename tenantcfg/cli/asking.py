@@ -58,7 +58,7 @@ def check(run: Run, app: str, when: str | None, at_least: str | None, *, explain
         if at_least is not None:
             store.check(tenant=tenant, app=app, at_least=_least(at_least))
         explanation = store.explain(tenant=tenant, app=app, as_of=as_of_option(when))
-        _print(run, store, explanation)
+        _print(run, store, explanation, now=when is None, whole=explain)
         return Exit.DENIED if isinstance(explanation.decision, Deny) else Exit.DONE
 
 
@@ -98,9 +98,8 @@ def _plain(store: Store, tenant: str, app: str, at_least: int) -> Exit:
     print("denied")
     sys.stdout.flush()
     explanation = store.explain(tenant=tenant, app=app)
-    say(_why(explanation))
-    for note in _notes(explanation):
-        say(note)
+    for line in _told(explanation, now=True):
+        say(line)
     return Exit.DENIED
 
 
@@ -135,17 +134,20 @@ def as_of_option(given: str | None) -> Revision | datetime | None:
     return as_of(given)
 
 
-def _print(run: Run, store: Store, explanation: Explanation) -> None:
-    row = _row(explanation)
+def _print(run: Run, store: Store, explanation: Explanation, *, now: bool, whole: bool) -> None:
+    row = _row(explanation, now=now)
     if run.output is not None:
         emit(Records.of(store, "check", [row], tuple(row), single=True), run.output)
         return
-    print(row["decision"])
-    for line in (_why(explanation), *_notes(explanation)):
-        print("\n".join(map(printable, line.split("\n"))))
+    print(row["decision"], flush=True)
+    for line in _told(explanation, now=now):
+        if whole:
+            print("\n".join(map(printable, line.split("\n"))))
+        else:
+            say(line)
 
 
-def _row(explanation: Explanation) -> dict[str, Any]:
+def _row(explanation: Explanation, *, now: bool) -> dict[str, Any]:
     decision, grant, change = explanation.decision, explanation.grant, explanation.change
     return {
         "decision": "allowed" if decision else "denied",
@@ -158,7 +160,7 @@ def _row(explanation: Explanation) -> dict[str, Any]:
         "expires_at": _ends(grant),
         "decided_by": change.to_json() if change else None,
         "near_misses": list(explanation.near_misses),
-        "line": _line(explanation),
+        "line": _line(explanation) if now else None,
     }
 
 
@@ -199,11 +201,13 @@ def _giver(explanation: Explanation) -> str:
     return "".join(lines)
 
 
-def _notes(explanation: Explanation) -> Iterator[str]:
+def _told(explanation: Explanation, *, now: bool) -> Iterator[str]:
+    yield _why(explanation)
     yield from explanation.near_misses
-    if line := _line(explanation):
-        change = "to revoke" if explanation.decision else "to allow"
-        yield f"{change}: {line}"
+    line = _line(explanation)
+    # What would change today's decision says nothing about a past one.
+    if now and line:
+        yield f"{'to revoke' if explanation.decision else 'to allow'}: {line}"
 
 
 def _line(explanation: Explanation) -> str | None:
@@ -216,7 +220,8 @@ def _line(explanation: Explanation) -> str | None:
     if not (app.pastable and tenant_id.pastable):
         return None
     if tenant is None:
-        return f"tenantcfg tenant add {tenant_id} NAME"
+        # A name that is not known is more likely a slip than a tenant's id.
+        return f"tenantcfg tenant add {tenant_id} NAME" if tenant_id.is_guid else None
     named = tenant.name if tenant.name and AppId.exact(tenant.name).pastable else tenant_id
     if isinstance(decision, Deny) and decision.reason is Reason.TENANT_DISABLED:
         return f"tenantcfg tenant enable {named}"

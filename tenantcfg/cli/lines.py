@@ -49,6 +49,21 @@ __all__ = ["run_text", "run_words"]
 
 _OURS = {"--store": "store_url", "--tenant": "tenant", "-o": "output", "--output": "output"}
 _HELP = {"-h", "--help"}
+_SHAPING = {"convertto", "export", "format", "out", "select", "where", "sort", "measure"}
+_APPROVED = {
+    "add",
+    "clear",
+    "connect",
+    "disconnect",
+    "get",
+    "grant",
+    "new",
+    "remove",
+    "set",
+    "test",
+}
+# What lines that work on another cmdlet's output end in.
+_OUTPUT_COMMAND = re.compile(r"(?i)(convertto|export|format|out|select|sort|where|foreach)-")
 _WIDTH = 120
 """Of a line of output and of a message where there is no terminal, as PowerShell has it."""
 
@@ -225,7 +240,7 @@ class _Text:
         if typed is None:
             return None
         if record.fqid == "CommandNotFoundException":
-            return did_you_mean(typed[1], CMDLETS)
+            return _instead(typed[1])
         if record.id == "NamedParameterNotFound" and record.command:
             return did_you_mean(f"-{typed[1]}", [f"-{name}" for name in declared(record.command)])
         return None
@@ -266,6 +281,16 @@ class _Console(ConsoleHost):
             if self._answers is not None:
                 print(file=sys.stderr)
             raise
+
+
+def _instead(name: str) -> str:
+    """What to write instead of a command that there is not."""
+    verb, dash, _ = name.lower().partition("-")
+    if dash and verb in _SHAPING:
+        return f"the output takes another form with -o: {', '.join(FORMATS)}"
+    if not (dash and verb.isalpha() and verb in _APPROVED):
+        return f'if it is a value, put it in quotes: "{name}"'
+    return did_you_mean(name, CMDLETS)
 
 
 def _exit_of(record: ErrorRecord) -> Exit:

@@ -101,7 +101,8 @@ class Results:
     def _formatted(self, kind: type, objects: list[Value]) -> str:
         terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size((_WIDTH, 24)).columns if terminal else _WIDTH
-        colour = terminal and not os.environ.get("NO_COLOR")
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        colour = terminal and not plain
         if issubclass(kind, ConnectionObject):
             return format_table(objects, width=width, limit=None, colour=colour)
         if not issubclass(kind, ConfigurationObject | TenantObject):

@@ -48,6 +48,16 @@ NAMES = (
 """The cmdlets' names. Those that change something are they with ShouldProcess."""
 
 
+_WITHOUT_EFFECT = (
+    "ErrorVariable",
+    "WarningVariable",
+    "InformationVariable",
+    "OutVariable",
+    "OutBuffer",
+    "PipelineVariable",
+)
+
+
 def cmdlets(context: Context) -> tuple[Cmdlet, ...]:
     """The cmdlets, working on *context*."""
     mine = meeting_configuration
@@ -107,6 +117,9 @@ def _ours(
     """The body, its errors turned into a record of PowerShell's error stream."""
 
     def run(call: Invocation) -> None:
+        for name in call.bound:
+            if name.endswith("Variable") or name == "OutBuffer":
+                call.verbose(f"-{name} has no effect here.")
         try:
             body(context, call)
         except TenantcfgError as why:

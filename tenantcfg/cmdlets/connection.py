@@ -148,7 +148,7 @@ def get_tenant(context: Context, call: Invocation) -> None:
     named = call.bound.get("Identity")
     found = (context.store.find_tenant(named),) if named is not None else context.store.tenants()
     most = call.bound.get("ResultSize")
-    for tenant in found[: None if most is None else int(most.value)]:
+    for tenant in found[:most]:
         call.write(TenantObject(tenant))
 
 

@@ -9,7 +9,7 @@ import pwd
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tenantcfg.errors import TenantNotNamed
+from tenantcfg.errors import InvalidInput, TenantNotNamed
 from tenantcfg.history import Actor, Attribution
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class Context:
             TenantNotNamed: none is meant, and there is not exactly one.
         """
         if named is not None:
+            if not named.strip():
+                raise InvalidInput("-Tenant is empty", hint="a variable that gave nothing?")
             return self.store.find_tenant(named)
         if piped is not None:
             return self.store.find_tenant(piped.value)

@@ -101,7 +101,7 @@ def _app(item: object) -> AppId:
             "not an app id",
             subject=f"'{item}'",
             why="it looks like a parameter, and no parameter has this name",
-            hint="see Get-Help, or tenantcfg Set-CsApplicationMeetingConfiguration -?",
+            hint="tenantcfg Set-CsApplicationMeetingConfiguration -? lists them",
         )
     app = AppId.parse(item)
     if app.value.startswith("@") or any(c in app.value for c in _NOT_IN_AN_ID):

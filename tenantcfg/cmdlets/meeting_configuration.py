@@ -267,6 +267,9 @@ def _near_misses(context: Context, tenant: TenantId, wanted: ListModifier) -> No
     """Say what may have been meant instead, of the first apps of a short list."""
     if wanted.replace is None:
         for app in (*wanted.add, *wanted.remove)[:_LOOKED_AT]:
+            if app in wanted.add and context.store.grants_of(app):
+                # It acts somewhere, so it is no slip of the finger.
+                continue
             for note in context.store.near_misses(tenant=tenant, app=app):
                 context.say(f"note: '{app}': {note}")
 

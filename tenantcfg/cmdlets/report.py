@@ -24,7 +24,7 @@ def difference(change: Change) -> Iterator[str]:
     for outcome in change.outcomes:
         yield f"  {_SIGNS[outcome.result]} {outcome.app}{_detail(outcome)}"
     if not change.outcomes:
-        yield "  nothing would change"
+        yield f"  ~ {_tenant(change)}" if change.effective else "  nothing would change"
 
 
 def summary(change: Change, *, tenant: str) -> Iterator[str]:
@@ -36,6 +36,16 @@ def summary(change: Change, *, tenant: str) -> Iterator[str]:
         yield f"{tenant}: {what}revision {change.revision}"
     elif not change.outcomes:
         yield f"{tenant}: unchanged"
+
+
+def _tenant(change: Change) -> str:
+    """What becomes of the tenant itself, in a change that names no app."""
+    details = change.operation.details
+    verb = details.get("effect", change.operation.verb)
+    name, was = details.get("name"), details.get("was")
+    if was is not None:
+        return f"{verb}: {was} -> {name}"
+    return f"{verb}: {name}" if name else f"{verb}"
 
 
 def _detail(outcome: Outcome) -> str:

@@ -409,10 +409,10 @@ def _free(path: Path, suffix: str) -> Path:
 
 def _pour(source: Path, target: Path) -> None:
     """
-    Make the database in *target* that of *source*, by SQLite's own backup: in one transaction.
+    Make the database in the new file *target* that of *source*, by SQLite's own backup.
 
-    In place, since a file that is put over another leaves that one's write-ahead log behind,
-    which SQLite would then play back into the new one.
+    Never over a store in use: there `_transfer` changes the rows in one transaction. A file
+    put over another would leave that one's write-ahead log behind, for SQLite to play back.
     """
     deadline = time.monotonic() + sqlite.WRITE_PATIENCE
 
@@ -523,7 +523,7 @@ def _restored(stage: Address, address: Address, *, overwrite: bool) -> Head:
                 "the store holds changes",
                 subject=_place(address.shown),
                 why=f"it is at revision {writing.head.revision}",
-                hint="back it up, then say that it is to be overwritten",
+                hint="back it up, then overwrite it: --overwrite",
             )
         for table in reversed(_FILLED):
             writing.connection.execute(delete(table))
