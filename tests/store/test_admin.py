@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -249,6 +250,20 @@ def test_a_backup_that_was_broken_off_leaves_no_file(store_url: str, tmp_path: P
     with pytest.raises(StoreNotOurs):
         admin.backup(store_url, tmp_path / "backup.db")
     assert not [each for each in tmp_path.iterdir() if "backup" in each.name]
+
+
+def test_a_folder_without_links_takes_a_backup_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_paths: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    # As on a memory stick.
+    monkeypatch.setattr(os, "link", no_links)
+    with filled(tmp_path / "store.db") as store:
+        admin.backup(tmp_path / "store.db", tmp_path / "backup.db")
+        with Store.open(tmp_path / "backup.db") as copied:
+            assert everything(copied) == everything(store)
 
 
 # Restoring

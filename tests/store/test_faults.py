@@ -462,6 +462,40 @@ def test_a_writer_killed_at_any_moment_loses_nothing_that_it_was_told(store_url:
     assert set(told) <= set(kept)
 
 
+RESTORER = """
+import sys
+from tenantcfg.store import admin
+print("begun", flush=True)
+while True:
+    admin.restore(sys.argv[1], sys.argv[2], overwrite=True)
+"""
+
+
+def test_a_restore_killed_at_any_moment_leaves_the_store_before_or_after(
+    store_url: str, tmp_path: Path
+) -> None:
+    with filled(store_url) as store:
+        grant(store, *MANY[:500])
+        after = admin.backup(store_url, tmp_path / "backup.db")
+        before = grant(store, B)
+    for number in range(4):
+        restorer = subprocess.Popen(
+            [sys.executable, "-c", RESTORER, str(tmp_path / "backup.db"), store_url],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert restorer.stdout is not None
+        assert restorer.stdout.readline() == "begun\n"
+        with suppress(subprocess.TimeoutExpired):
+            restorer.wait(timeout=random.uniform(0.1, 1))  # noqa: S311
+        restorer.kill()
+        restorer.communicate()
+        with Store.open(store_url) as store:
+            assert str(store.head()) in {before.receipt, str(after)}
+            assert store.verify() == ()
+            before = grant(store, AppId(f"after-{number}"))
+
+
 MAKER = """
 import sys
 from tenantcfg.store import admin
