@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.errors import StoreReadOnly
+from tenantcfg.store import failures
 from tenantcfg.store.address import Address
 from tenantcfg.store.checking import Checks
 from tenantcfg.store.readers import readers_of
@@ -67,6 +68,7 @@ class Store:
         self.store_id = self._checks.store_id
         self._opened: Database | None = None
         self._gatherer: Gatherer | None = None
+        self._closed = False
 
     @classmethod
     def open(cls, url: str | Path, *, read_only: bool = False) -> Self:
@@ -85,6 +87,7 @@ class Store:
 
     def close(self) -> None:
         """Close all connections; later calls raise `Unavailable`."""
+        self._closed = True
         self._readers.close()
         if self._opened is not None:
             self._opened.close()
@@ -451,6 +454,8 @@ class Store:
 
     @property
     def _database(self) -> Database:
+        if self._closed:
+            raise failures.closed(self._address)
         if self._opened is None:
             from tenantcfg.store.engine import Database  # noqa: PLC0415
 

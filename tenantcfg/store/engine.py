@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
-from tenantcfg.errors import OutcomeUnknown
+from tenantcfg.errors import OutcomeUnknown, StoreMissing
 from tenantcfg.history import Head
 from tenantcfg.ids import Revision
 from tenantcfg.instants import Instant
@@ -92,11 +92,14 @@ def _sqlite_engine(address: Address) -> Engine:
 
     @event.listens_for(engine, "connect")
     def remember(_: Any, entry: ConnectionPoolEntry) -> None:  # noqa: ANN401
-        entry.info["identity"] = sqlite.identity(path)
+        entry.info["file"] = (sqlite.identity(path), sqlite.log_of(path))
 
     @event.listens_for(engine, "checkout")
     def same_file(_: Any, entry: ConnectionPoolEntry, __: object) -> None:  # noqa: ANN401
-        if entry.info["identity"] != sqlite.identity(path):
+        identity, log = entry.info["file"]
+        if identity != sqlite.identity(path):
+            entry.invalidate()
+            sqlite.replaced(path, log)
             raise DisconnectionError("another file lies there now")
 
     @event.listens_for(engine, "begin")
@@ -113,9 +116,17 @@ class Database:
         self.address = address
         self._engine: Engine | None = None
         self._pid = 0
+        self._closed = False
+        if address.dialect == "sqlite":
+            sqlite.let_go_at_fork(self)
 
     def close(self) -> None:
-        """Close what is open and idle."""
+        """Close what is open and idle; later transactions raise `Unavailable`."""
+        self._closed = True
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close what is open and idle; later transactions open it anew."""
         engine, self._engine = self._engine, None
         if engine is not None and self._pid == os.getpid():
             engine.dispose()
@@ -156,7 +167,12 @@ class Database:
             options = {"isolation_level": "READ COMMITTED"}
         else:
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with self._of_this_process().connect().execution_options(**options) as connection:
+        try:
+            opened = self._of_this_process().connect()
+        except StoreMissing as why:
+            # Whoever comes here has seen the store: its door, or who makes and copies stores.
+            raise failures.gone(self.address) from why
+        with opened.execution_options(**options) as connection:
             yield connection
 
     @contextmanager
@@ -174,6 +190,8 @@ class Database:
             driver.execute("PRAGMA query_only=OFF")
 
     def _of_this_process(self) -> Engine:
+        if self._closed:
+            raise failures.closed(self.address)
         if self._engine is None or self._pid != os.getpid():
             if self._engine is not None:
                 # A fork: the parent's connections are not ours, not even to close.
@@ -190,10 +208,11 @@ class Database:
         return max(Instant(now), head.at)
 
     def _commit(self, connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
         if self.address.dialect == "sqlite":
             connection.commit()
+            sqlite.empty_log(driver)
             return
-        driver: Any = connection.connection.driver_connection
         with _warnings_of(driver) as warnings:
             try:
                 connection.commit()

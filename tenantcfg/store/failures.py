@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tenantcfg.store.address import Address
 
-__all__ = ["connection_lost", "fail", "translated"]
+__all__ = ["closed", "connection_lost", "fail", "gone", "translated"]
 
 _Row = tuple[type[TenantcfgError], str, str]
 
@@ -127,6 +127,21 @@ def fail(why: BaseException, address: Address) -> NoReturn:
     kind, what, hint = row
     said = " ".join(str(original).split())
     raise kind(what, subject=f"'{address.shown}'", why=said, hint=hint) from why
+
+
+def closed(address: Address) -> Unavailable:
+    """The error of whoever uses a store that was closed."""
+    return Unavailable("the store was closed", subject=f"'{address.shown}'", hint="open it anew")
+
+
+def gone(address: Address) -> Unavailable:
+    """The error of whoever finds no file where one was when the store was opened."""
+    return Unavailable(
+        "the store's file is gone",
+        subject=f"'{address.shown}'",
+        why="it was there when the store was opened",
+        hint="put it back, or restore a backup",
+    )
 
 
 def connection_lost(why: BaseException) -> bool:

@@ -3,8 +3,8 @@ The connections that checks run on: taken, asked, put back.
 
 A free list is enough of a pool: taking from it and putting back are atomic, so that threads
 need no lock, and there are as many connections as there ever were checks at once. A
-connection is never used in a child after a fork, nor, of a file store, once another file
-lies at its path.
+connection is never used in a child after a fork (of a file store none is open then, see
+`tenantcfg.store.sqlite`), nor, of a file store, once another file lies at its path.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from os import getpid, stat
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from tenantcfg.errors import Unavailable
+from tenantcfg.errors import StoreMissing
 from tenantcfg.store import failures, questions, sqlite, version
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class _Reader:
     pid: int
     device: int = 0
     inode: int = 0
+    log: tuple[int, int] | None = None
 
     def close(self) -> None:
         self.connection.close()
@@ -83,6 +84,8 @@ class _FileReaders:
         self._name = os.fspath(path)
         self._free: list[_Reader] = []
         self._closed = False
+        self._was_there = False
+        sqlite.let_go_at_fork(self)
 
     def one(self, tenant: str, app: str, action: str) -> Row:
         reader = self._take()
@@ -105,6 +108,9 @@ class _FileReaders:
 
     def close(self) -> None:
         self._closed = True
+        self.let_go()
+
+    def let_go(self) -> None:
         _close_all(self._free)
 
     def _take(self) -> _Reader:
@@ -121,28 +127,41 @@ class _FileReaders:
                 found = stat(self._name)  # noqa: PTH116 - half the cost of Path.stat
             except OSError as why:
                 reader.close()
-                raise _gone(self._address) from why
+                raise failures.gone(self._address) from why
             if found.st_ino == reader.inode and found.st_dev == reader.device:
                 return reader
             reader.close()
+            sqlite.replaced(self._path, reader.log)
         return self._open()
 
     def _open(self) -> _Reader:
-        _refuse_closed(self._address, closed=self._closed)
+        if self._closed:
+            raise failures.closed(self._address)
         with failures.translated(self._address):
             while True:
-                before = sqlite.identity(self._path)
+                before = self._identity()
                 connection = sqlite.connect(
                     self._path, patience=sqlite.CHECK_PATIENCE, for_checks=True
                 )
                 try:
                     version.require(self._address, _asking(connection))
+                    log = sqlite.log_of(self._path)
                     if sqlite.identity(self._path) == before:
-                        return _Reader(connection, connection.cursor(), getpid(), *before)
+                        return _Reader(connection, connection.cursor(), getpid(), *before, log)
                 except BaseException:
                     connection.close()
                     raise
                 connection.close()
+
+    def _identity(self) -> tuple[int, int]:
+        try:
+            found = sqlite.identity(self._path)
+        except StoreMissing as why:
+            if self._was_there:
+                raise failures.gone(self._address) from why
+            raise
+        self._was_there = True
+        return found
 
     def _put(self, reader: _Reader) -> None:
         self._free.append(reader)
@@ -215,7 +234,8 @@ class _ServerReaders:
     def _open(self) -> _Reader:
         from tenantcfg.store import postgresql  # noqa: PLC0415
 
-        _refuse_closed(self._address, closed=self._closed)
+        if self._closed:
+            raise failures.closed(self._address)
         with failures.translated(self._address):
             connection = postgresql.connect(self._address.secret)
             try:
@@ -250,17 +270,3 @@ def _close_all(free: list[_Reader]) -> None:
             reader.close()
         else:
             _inherited.append(reader)
-
-
-def _refuse_closed(address: Address, *, closed: bool) -> None:
-    if closed:
-        raise Unavailable("the store was closed", subject=f"'{address.shown}'", hint="open it anew")
-
-
-def _gone(address: Address) -> Unavailable:
-    return Unavailable(
-        "the store's file is gone",
-        subject=f"'{address.shown}'",
-        why="it was there when the store was opened",
-        hint="put it back, or restore a backup",
-    )

@@ -5,16 +5,25 @@ SQLite from 3.7.0 to 3.51.2 (but 3.44.6 and 3.50.7) can lose committed pages in 
 two connections write and checkpoint at once. A DB-API module that brings a fixed one is
 taken where there is one; where there is none, the store keeps to the rollback journal,
 which is safe and lets a busy writer hold up checks.
+
+SQLite keeps its locks, and what it knows of the write-ahead log, for the whole process, by file.
+A child that inherits a connection that is open believes that it holds the parent's locks: others
+then take the log away from under it, and it goes on reading what was revoked. So no connection
+is open across a fork: those at hand are closed before it, those in use are waited for, and a
+child that inherits one all the same opens no other.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from typing import TYPE_CHECKING, Any
+import time
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
+from weakref import WeakSet
 
-from tenantcfg.errors import StoreMissing
+from tenantcfg.errors import StoreMissing, StoreUnusable, Unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +32,15 @@ if TYPE_CHECKING:
 __all__ = [
     "CHECK_PATIENCE",
     "WRITE_PATIENCE",
+    "Pool",
     "connect",
     "driver",
+    "empty_log",
     "identity",
+    "let_go_at_fork",
+    "log_of",
     "make_file",
+    "replaced",
     "settle_journal",
     "wal_is_safe",
 ]
@@ -101,14 +115,11 @@ def connect(path: Path, *, patience: float, for_checks: bool = False) -> Any:  #
 
     Raises:
         driver.Error: as SQLite says; nothing is translated here.
+        Unavailable: this is a child that was forked while its parent used a store.
+        StoreUnusable: the log of a file that was replaced lies beside this one.
     """
-    connection = driver.connect(
-        f"file:{quote(os.fsencode(path))}?mode=rw",
-        uri=True,
-        timeout=patience,
-        isolation_level=None,
-        check_same_thread=False,
-    )
+    _refuse_stale_log(path)
+    connection = _opened(path, patience)
     try:
         # Never memory-mapped: a file that shrinks under a map ends the process.
         connection.execute("PRAGMA mmap_size=0")
@@ -134,3 +145,133 @@ def settle_journal(connection: Any) -> None:  # noqa: ANN401
     (found,) = connection.execute("PRAGMA journal_mode").fetchone()
     if (found == "wal") != (wanted == "wal"):
         connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()
+
+
+def empty_log(connection: Any) -> None:  # noqa: ANN401
+    """
+    Bring what was committed from the write-ahead log into the file, unless somebody reads.
+
+    A log that stays behind would be read together with a file that is moved to its place.
+    It costs a commit about as much again, and a check less than it saves.
+    """
+    connection.execute("PRAGMA busy_timeout=0")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    connection.execute(f"PRAGMA busy_timeout={int(WRITE_PATIENCE * 1000)}")
+
+
+# Files that are replaced
+
+
+_stale: dict[Path, tuple[int, int]] = {}
+
+
+def log_of(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the write-ahead log beside the file; None: there is none."""
+    found = _log(path)
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
+def _log(path: Path) -> os.stat_result | None:
+    try:
+        return os.stat(f"{path}-wal")  # noqa: PTH116 - as above
+    except OSError:
+        return None
+
+
+def replaced(path: Path, log: tuple[int, int] | None) -> None:
+    """
+    Let go of the file that lay at *path* until now, and had *log* beside it.
+
+    SQLite takes whatever log lies beside a file for the file's own. Once nobody has the old
+    file open an empty log is harmless; one that is not makes one store out of two.
+    """
+    for pool in list(_pools):
+        pool.let_go()
+    found = _log(path)
+    if found is not None and found.st_size and log == (found.st_dev, found.st_ino):
+        _stale[path] = log
+
+
+def _refuse_stale_log(path: Path) -> None:
+    if path in _stale and _stale[path] == log_of(path):
+        raise StoreUnusable(
+            "the log of another file lies beside the store",
+            subject=f"'{path}-wal'",
+            why="the file was replaced while it was open",
+            hint="stop all that use the store, then bring it back by tenantcfg db restore",
+        )
+
+
+# Forks
+
+
+class Pool(Protocol):
+    """Whoever keeps connections to a file for later."""
+
+    def let_go(self) -> None:
+        """Close the connections that nobody uses at the moment."""
+
+
+def let_go_at_fork(pool: Pool) -> None:
+    """Have *pool*, as long as it lives, let go of its connections before each fork."""
+    _pools.add(pool)
+
+
+class _Connection(driver.Connection):  # type: ignore[misc]
+    """A connection that is known until it is closed, and whose it is."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.pid = os.getpid()
+
+    def close(self) -> None:
+        super().close()
+        _open.discard(self)
+
+
+_FORK_PATIENCE = 1.0
+"""For how many seconds a fork waits for those who use a connection."""
+
+_pools: WeakSet[Pool] = WeakSet()
+_open: WeakSet[_Connection] = WeakSet()
+_opening = RLock()
+"""Held by whoever opens a connection, and by a fork for as long as it takes."""
+
+
+def _opened(path: Path, patience: float) -> _Connection:
+    with _opening:
+        if any(one.pid != os.getpid() for one in _open):
+            raise Unavailable(
+                "the store cannot be asked in this process",
+                subject=f"'{path}'",
+                why="its parent was using a store when it was forked",
+                hint="fork first, or start the process anew",
+            )
+        connection: _Connection = driver.connect(
+            f"file:{quote(os.fsencode(path))}?mode=rw",
+            uri=True,
+            timeout=patience,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=_Connection,
+        )
+        _open.add(connection)
+    return connection
+
+
+def _before_fork() -> None:
+    _opening.acquire()
+    deadline = time.monotonic() + _FORK_PATIENCE
+    while True:
+        for pool in list(_pools):
+            pool.let_go()
+        if not _open or time.monotonic() > deadline:
+            return
+        time.sleep(0.001)
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_opening.release,
+    after_in_child=_opening.release,
+)
