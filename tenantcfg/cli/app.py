@@ -320,33 +320,39 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Run the program on *argv*; its exit code. Every error ends here, as one line."""
-    told = Run()
+    told, code = Run(), int(Exit.DONE)
     try:
         result = tenantcfg.main(list(argv), prog_name="tenantcfg", standalone_mode=False, obj=told)
+        code = int(result) if isinstance(result, int) else code
         sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_unread()
     except BaseException as why:  # noqa: BLE001 - each kind ends in its exit code, or goes on
         return _ended(told, why)
-    return int(result) if isinstance(result, int) else Exit.DONE
+    return code
 
 
 def _ended(told: Run, why: BaseException) -> int:
     match why:
         case click.exceptions.Exit():
             return why.exit_code
-        case click.UsageError():
-            return _failed(told, InvalidInput(why.format_message()), _usage_hint(why))
         case click.Abort() | KeyboardInterrupt():
             say(f"interrupted: {str(why) or 'nothing is half-done'}")
             return Exit.INTERRUPTED
-        case BrokenPipeError():
-            return _broken_pipe()
-        case TenantcfgError():
-            return _failed(told, why)
-        case OSError():
-            return _failed(told, SettingInvalid(_os_error(why)))
         case Exception():
-            return _failed(told, TenantcfgError(f"unexpected {type(why).__name__}", why=str(why)))
+            return _failed(told, _as_ours(why), _usage_hint(why))
     raise why
+
+
+def _as_ours(why: Exception) -> TenantcfgError:
+    match why:
+        case TenantcfgError():
+            return why
+        case click.UsageError():
+            return InvalidInput(why.format_message())
+        case OSError():
+            return SettingInvalid(_os_error(why))
+    return TenantcfgError(f"unexpected {type(why).__name__}", why=str(why))
 
 
 def _failed(told: Run, why: TenantcfgError, hint: str = "") -> Exit:
@@ -379,8 +385,9 @@ def json_error(why: TenantcfgError, leaves: Exit, *, code: str = "") -> str:
     return json.dumps(members, ensure_ascii=False)
 
 
-def _usage_hint(why: click.UsageError) -> str:
-    return f"\nsee: {why.ctx.command_path} --help" if why.ctx else ""
+def _usage_hint(why: Exception) -> str:
+    context = why.ctx if isinstance(why, click.UsageError) else None
+    return f"\nsee: {context.command_path} --help" if context else ""
 
 
 def _os_error(why: OSError) -> str:
@@ -388,7 +395,7 @@ def _os_error(why: OSError) -> str:
     return f"the system refused{place}: {why.strerror or why}"
 
 
-def _broken_pipe() -> Exit:
-    # Whoever reads has gone; keep the interpreter from complaining when it flushes.
+def _leave_unread() -> None:
+    # Whoever reads has gone, which makes no denial a permit: the exit code stays what it is.
+    # Only keep the interpreter from complaining when it flushes.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return Exit.DONE

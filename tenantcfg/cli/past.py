@@ -49,6 +49,7 @@ _COLUMNS = ("revision", "at", "tenant", "actor", "operation", "outcomes", "reaso
 @click.pass_obj
 def history(
     run: Run,
+    *,
     app: str | None,
     actor: str | None,
     since: str | None,
