@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, select, text
-from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
 from tenantcfg.errors import OutcomeUnknown, StoreMissing
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.pool import ConnectionPoolEntry
 
     from tenantcfg.store.address import Address
 
@@ -90,18 +88,6 @@ def _sqlite_engine(address: Address) -> Engine:
         max_overflow=-1,
     )
 
-    @event.listens_for(engine, "connect")
-    def remember(_: Any, entry: ConnectionPoolEntry) -> None:  # noqa: ANN401
-        entry.info["file"] = (sqlite.identity(path), sqlite.log_of(path))
-
-    @event.listens_for(engine, "checkout")
-    def same_file(_: Any, entry: ConnectionPoolEntry, __: object) -> None:  # noqa: ANN401
-        identity, log = entry.info["file"]
-        if identity != sqlite.identity(path):
-            entry.invalidate()
-            sqlite.replaced(path, log)
-            raise DisconnectionError("another file lies there now")
-
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
@@ -116,6 +102,8 @@ class Database:
         self.address = address
         self._engine: Engine | None = None
         self._pid = 0
+        self._file: tuple[int, int] | None = None
+        self._log: tuple[int, int] | None = None
         self._closed = False
         if address.dialect == "sqlite":
             sqlite.let_go_at_fork(self)
@@ -167,13 +155,14 @@ class Database:
             options = {"isolation_level": "READ COMMITTED"}
         else:
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        try:
-            opened = self._of_this_process().connect()
-        except StoreMissing as why:
-            # Whoever comes here has seen the store: its door, or who makes and copies stores.
-            raise failures.gone(self.address) from why
-        with opened.execution_options(**options) as connection:
-            yield connection
+        engine = self._live_engine()
+        with engine.connect().execution_options(**options) as connection:
+            try:
+                yield connection
+            finally:
+                if engine is not self._engine:
+                    # It was let go of meanwhile: its pool is nobody's, and would keep it open.
+                    connection.invalidate()
 
     @contextmanager
     def _nothing_written(self, connection: Connection) -> Iterator[None]:
@@ -189,15 +178,34 @@ class Database:
             connection.rollback()
             driver.execute("PRAGMA query_only=OFF")
 
-    def _of_this_process(self) -> Engine:
+    def _live_engine(self) -> Engine:
+        """An engine of this process, for the file that lies at the path now."""
         if self._closed:
             raise failures.closed(self.address)
-        if self._engine is None or self._pid != os.getpid():
-            if self._engine is not None:
-                # A fork: the parent's connections are not ours, not even to close.
-                _inherited.append(self._engine)
-            self._engine, self._pid = engine_of(self.address), os.getpid()
+        file = self._file_now()
+        if self._engine is not None and self._pid != os.getpid():
+            # A fork: the parent's connections are not ours, not even to close.
+            _inherited.append(self._engine)
+            self._engine = None
+        if self._engine is not None and file != self._file and self.address.path is not None:
+            sqlite.replaced(self.address.path, self._log)
+        if self._engine is None:
+            self._engine, self._pid, self._file = engine_of(self.address), os.getpid(), file
+            event.listen(self._engine, "connect", self._remember_log)
         return self._engine
+
+    def _file_now(self) -> tuple[int, int] | None:
+        if self.address.path is None:
+            return None
+        try:
+            return sqlite.identity(self.address.path)
+        except StoreMissing as why:
+            # Whoever comes here has seen the store: its door, or who makes and copies stores.
+            raise failures.gone(self.address) from why
+
+    def _remember_log(self, *_: object) -> None:
+        if self.address.path is not None:
+            self._log = sqlite.log_of(self.address.path)
 
     def _now(self, connection: Connection, head: Head) -> Instant:
         if self.address.dialect == "sqlite":
