@@ -287,7 +287,7 @@ def _instead(name: str) -> str:
     """What to write instead of a command that there is not."""
     verb, dash, _ = name.lower().partition("-")
     if dash and verb in _SHAPING:
-        return f"the output takes another form with -o: {', '.join(FORMATS)}"
+        return "add -o json, or jsonl, csv, yaml, table, list, for output in another form"
     if not (dash and verb.isalpha() and verb in _APPROVED):
         return f'if it is a value, put it in quotes: "{name}"'
     return did_you_mean(name, CMDLETS)
