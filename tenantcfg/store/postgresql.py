@@ -9,6 +9,8 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from tenantcfg.errors import Unavailable
+
 __all__ = ["SETTINGS_OF_CHECKS", "connect"]
 
 SETTINGS_OF_CHECKS = (
@@ -26,6 +28,8 @@ to answer two.
 
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": 10,
+    # Of several hosts the one that is written to, whichever stands first.
+    "target_session_attrs": "primary",
     "fallback_application_name": "tenantcfg",
     # A server that vanished without a word is noticed, not waited for.
     "tcp_user_timeout": 10_000,
@@ -41,7 +45,19 @@ def connect(secret: str) -> psycopg.Connection[Any]:
 
     Raises:
         psycopg.Error: as libpq says; nothing is translated here.
+        Unavailable: the server is a standby, whatever the address asks for: how far it is
+            behind cannot be told, and a check that is behind permits what was revoked.
     """
     given = conninfo_to_dict(secret)
     defaults = {name: value for name, value in _DEFAULTS.items() if name not in given}
-    return psycopg.connect(secret, autocommit=True, **defaults)
+    connection = psycopg.connect(secret, autocommit=True, **defaults)
+    if connection.info.parameter_status("in_hot_standby") == "on":
+        host = connection.info.host
+        connection.close()
+        raise Unavailable(
+            "the server is a standby",
+            subject=f"'{host}'",
+            why="it may be behind its primary",
+            hint="name the primary in the store's address, or all hosts",
+        )
+    return connection
