@@ -38,7 +38,7 @@ def test_done_is_0_and_data_alone_is_on_stdout(two_apps: Path) -> None:
     assert (shown.code, shown.out.count("\n")) == (0, 4)
     assert "contoso" in shown.err
     assert "contoso" not in shown.out
-    silent = start(SET, APPS, ADD)
+    silent = run(SET, APPS, ADD)
     assert (silent.code, silent.out) == (0, "")
 
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_meant_is_2_with_one_clear_message_and_nothing_changed(
 def test_a_denial_is_3_and_its_one_word_stands_on_stdout(two_apps: Path) -> None:
     denied = start("check", "--tenant", "contoso", "--app", APP)
     assert (denied.code, denied.out) == (3, "denied\n")
-    allowed = start("check", "--tenant", "contoso", "--app", ONE)
+    allowed = run("check", "--tenant", "contoso", "--app", ONE)
     assert (allowed.code, allowed.out) == (0, "allowed\n")
 
 
@@ -117,7 +117,7 @@ def test_a_text_that_failed_before_it_changed_anything_has_the_errors_code(two_a
 def test_a_question_without_an_answer_is_5_and_says_what_to_add(
     argv: list[str], two_apps: Path
 ) -> None:
-    said = start(*argv)
+    said = run(*argv)
     assert (said.code, said.out) == (5, "")
     assert "-Force" in said.err or "--yes" in said.err or "-Confirm:$false" in said.err
     assert (revision(), len(apps())) == (3, 2)
