@@ -8,8 +8,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tenantcfg import AppId, Deny, Permit, Reason, Store, Unavailable
 from tests.stores import APP, CONTOSO, OTHER, a_grant, a_tenant, revoke
 
