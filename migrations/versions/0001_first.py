@@ -84,7 +84,7 @@ def make_tenants() -> None:
         sa.Column("added", WHOLE, autoincrement=False, nullable=False),
         sa.Column("name", ID, nullable=True),
         sa.Column("name_key", BYTEWISE, nullable=True),
-        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("enabled", sa.Boolean().with_variant(sa.Integer(), "sqlite"), nullable=False),
         made("tenants", "from_revision"),
         sa.PrimaryKeyConstraint("tenant", "from_revision", name=op.f("tenants_pk")),
     )

@@ -11,6 +11,7 @@ from tenantcfg.decision import Deny, Facts, decide
 from tenantcfg.errors import InvalidInput, Reason, RevisionNotReached
 from tenantcfg.ids import AppId, Revision, TenantId, is_guid
 from tenantcfg.instants import Instant
+from tenantcfg.store.failures import damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from tenantcfg.decision import Decision
     from tenantcfg.store.readers import Readers, Row
 
-__all__ = ["MAX_BATCH", "Checks", "Question"]
+__all__ = ["MAX_BATCH", "Checks", "Question", "asked_for"]
 
 MAX_BATCH = 1_000
 """The most questions that one call may ask (docs, limits)."""
 
 Question = tuple[TenantId | str | None, AppId | str]
 
-# No id is empty, so this one is never known and never granted.
+# No id and no action is empty, so this one is never known and never granted.
 _IMPOSSIBLE = ""
 
 
@@ -46,7 +47,7 @@ class Checks:
         self, tenant: TenantId | str | None, app: AppId | str, action: str, at_least: int
     ) -> Decision:
         """The decision on one question; see `Store.check`."""
-        row = self._readers.one(_tenant_text(tenant), _app_text(app), action)
+        row = self._readers.one(_tenant_text(tenant), _app_text(app), asked_for(action))
         return self.decided((tenant, app), row, action, at_least)
 
     def many(self, questions: Iterable[Question], action: str, at_least: int) -> list[Decision]:
@@ -62,13 +63,14 @@ class Checks:
         self._require(rows[0], at_least)
         return [
             self.decided(question, row, action, 0)
-            for question, row in zip(asked, rows, strict=False)
+            # Without questions there is the bare head.
+            for question, row in zip(asked, rows[: len(asked)], strict=True)
         ]
 
     def facts(self, asked: Sequence[Question], action: str) -> list[Row]:
         """The row of each question, on one snapshot; the bare head where there is none."""
         pairs = [(_tenant_text(tenant), _app_text(app)) for tenant, app in asked]
-        return self._readers.many(pairs, action)
+        return self._readers.many(pairs, asked_for(action))
 
     def decided(self, question: Question, row: Row, action: str, at_least: int) -> Decision:
         """The decision on *question* that *row* comes to, unless it is too old."""
@@ -88,6 +90,8 @@ class Checks:
                 why=f"revision {at_least} belongs to a history that a restore replaced",
                 hint="open the store anew",
             )
+        if not isinstance(row[1], int):
+            raise damaged("its revision is no number")
         if row[1] < at_least:
             raise RevisionNotReached(
                 "the store has not reached the revision",
@@ -95,6 +99,11 @@ class Checks:
                 why=f"it is at {row[1]}",
                 hint="ask again",
             )
+
+
+def asked_for(action: str) -> str:
+    """*action* as the database is asked for it; none that is not known, be it what it may."""
+    return action if action == REMOVE_PARTICIPANT else _IMPOSSIBLE
 
 
 def _tenant_text(tenant: TenantId | str | None) -> str:
@@ -120,11 +129,15 @@ def _exact(kind: type[TenantId | AppId], text: str) -> str:
 
 def _decided(row: Row) -> Decision:
     _, revision, at, enabled, app, expires_at, now = row
-    facts = Facts(
-        Revision(revision),
-        None if enabled is None else bool(enabled),
-        app is not None,
-        expires_at,
-    )
-    # A clock that was set back behind the head revives nothing.
-    return decide(facts, Instant(max(now, at)))
+    try:
+        facts = Facts(
+            Revision(revision),
+            # A one and nothing else: SQLite keeps whatever somebody wrote.
+            None if enabled is None else enabled == 1,
+            app is not None,
+            expires_at,
+        )
+        # A clock that was set back behind the head revives nothing.
+        return decide(facts, Instant(max(now, at)))
+    except (TypeError, ValueError) as why:
+        raise damaged(f"a row cannot be read: {why}") from why

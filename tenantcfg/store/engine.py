@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, select, text
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.pool import QueuePool
 
 from tenantcfg.errors import OutcomeUnknown, StoreMissing
@@ -243,8 +244,11 @@ _TURN = text(
 
 
 def _head(connection: Connection, statement: Any) -> Head:  # noqa: ANN401
-    row = connection.execute(statement).one()
-    return Head(Revision(row.revision), row.hash, Instant(row.at))
+    try:
+        row = connection.execute(statement).one()
+        return Head(Revision(row.revision), row.hash, Instant(int(row.at)))
+    except (NoResultFound, TypeError, ValueError) as why:
+        raise failures.damaged(f"its head cannot be read: {why}") from why
 
 
 @contextmanager

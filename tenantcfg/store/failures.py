@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tenantcfg.store.address import Address
 
-__all__ = ["closed", "connection_lost", "fail", "gone", "translated"]
+__all__ = ["closed", "connection_lost", "damaged", "fail", "gone", "translated"]
 
 _Row = tuple[type[TenantcfgError], str, str]
 
@@ -60,6 +60,8 @@ _SQLITE: dict[int, _Row] = {
     11: _NOT_OURS,  # SQLITE_CORRUPT
     13: _FULL,  # SQLITE_FULL
     14: _READ_ONLY,  # SQLITE_CANTOPEN, where the file is there
+    # What our statements write fits what they read under the lock, unless that is damaged.
+    19: _NOT_OURS,  # SQLITE_CONSTRAINT
     23: _READ_ONLY,  # SQLITE_AUTH
     26: _NOT_OURS,  # SQLITE_NOTADB
 }
@@ -78,6 +80,7 @@ _SQLITE_WORDS: tuple[tuple[str, _Row], ...] = (
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; a class is two characters.
 _SQLSTATE: dict[str, _Row] = {
     "08": _UNREACHABLE,
+    "23": _NOT_OURS,
     "25006": _READ_ONLY,
     "28": _CLOSED,
     "3D000": _MISSING,
@@ -141,6 +144,15 @@ def gone(address: Address) -> Unavailable:
         subject=f"'{address.shown}'",
         why="it was there when the store was opened",
         hint="put it back, or restore a backup",
+    )
+
+
+def damaged(what: str) -> StoreNotOurs:
+    """The error of whoever reads a row that no statement of ours wrote."""
+    return StoreNotOurs(
+        "the store is damaged",
+        why=what,
+        hint="tenantcfg audit verify tells what is wrong; restore a backup",
     )
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import and_, or_, select
 
@@ -16,11 +17,12 @@ from tenantcfg.errors import InvalidInput
 from tenantcfg.history import Change
 from tenantcfg.ids import AppId, Revision, TenantId
 from tenantcfg.instants import Instant
+from tenantcfg.store.failures import damaged
 from tenantcfg.store.schema import changes, grants, tenants
 from tenantcfg.store.views import Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import ColumnElement, Row, Table
 
@@ -37,6 +39,8 @@ __all__ = [
     "tenant_row",
     "when",
 ]
+
+T = TypeVar("T")
 
 AsOf = Revision | datetime | None
 """A revision, an instant that knows its zone, or None: now."""
@@ -132,17 +136,32 @@ def change_at(reading: Reading, revision: int) -> Change | None:
     return None if row is None else change_of(row)
 
 
+def _as_written(read: Callable[[Row[Any]], T]) -> Callable[[Row[Any]], T]:
+    """*read*, for which a row that nobody of ours wrote is a damaged store."""
+
+    @wraps(read)
+    def reading(row: Row[Any]) -> T:
+        try:
+            return read(row)
+        except (TypeError, ValueError, InvalidInput) as why:
+            raise damaged(f"a row cannot be read: {why}") from why
+
+    return reading
+
+
+@_as_written
 def tenant_of(row: Row[Any]) -> Tenant:
     """The tenant of one row of its table."""
     return Tenant(
         id=TenantId(row.tenant),
         name=row.name,
-        enabled=row.enabled,
+        enabled=row.enabled == 1,
         since=Revision(row.from_revision),
         added=Revision(row.added),
     )
 
 
+@_as_written
 def grant_of(row: Row[Any]) -> Grant:
     """The grant of one row of its table."""
     return Grant(
@@ -150,10 +169,11 @@ def grant_of(row: Row[Any]) -> Grant:
         granted=Revision(row.granted),
         since=Revision(row.from_revision),
         position=row.position,
-        expires_at=None if row.expires_at is None else Instant(row.expires_at),
+        expires_at=None if row.expires_at is None else Instant(int(row.expires_at)),
     )
 
 
+@_as_written
 def change_of(row: Row[Any]) -> Change:
     """The change of one row of its table."""
     return Change.from_json({**json.loads(row.content), "hash": row.hash})

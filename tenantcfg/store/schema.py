@@ -17,6 +17,7 @@ from typing import Annotated, cast
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     ForeignKey,
     Index,
@@ -160,7 +161,8 @@ class TenantRow(Base):
     added: Mapped[Number]
     name: Mapped[str | None] = mapped_column(_BytewiseId)
     name_key: Mapped[str | None] = mapped_column(_Bytewise)
-    enabled: Mapped[bool]
+    # As it lies, on SQLite: as a boolean, whatever somebody wrote there would pass for true.
+    enabled: Mapped[bool] = mapped_column(Boolean().with_variant(Integer(), "sqlite"))
 
 
 class GrantRow(Base):

@@ -24,7 +24,7 @@ from sqlalchemy import Integer, Select, select, text, type_coerce
 from tenantcfg.configuration import Result
 from tenantcfg.errors import InvalidInput, quoted
 from tenantcfg.history import START, Change, Head, Verb, broken_link, canonical
-from tenantcfg.ids import Revision
+from tenantcfg.ids import Revision, is_guid
 from tenantcfg.instants import Instant
 from tenantcfg.store import schema
 from tenantcfg.store.effects import effect, name_key, tenant_after
@@ -310,3 +310,6 @@ def _wrong_with_head(connection: Connection, last: Head) -> Iterator[str]:
     told = [(1, last.revision, last.hash, last.at)]
     if [(row.id, row.revision, row.hash, row.at) for row in rows] != told:
         yield f"the head is not that of the last change, {last.revision}"
+    for row in rows:
+        if not (isinstance(row.store_id, str) and is_guid(row.store_id)):
+            yield f"the store's id is none: {_shown(str(row.store_id))}"
