@@ -64,7 +64,11 @@ class Store:
         self._address = address
         self._read_only = read_only
         self._readers = readers_of(address)
-        self._checks = Checks(self._readers, address.shown)
+        try:
+            self._checks = Checks(self._readers, address.shown)
+        except BaseException:
+            self._readers.close()
+            raise
         self.store_id = self._checks.store_id
         self._opened: Database | None = None
         self._gatherer: Gatherer | None = None

@@ -9,11 +9,12 @@ snapshot is taken after its questions arrived, so this is as fresh as a single c
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from tenantcfg.errors import RevisionNotReached
-from tenantcfg.store.checking import MAX_BATCH
+from tenantcfg.store.checking import MAX_BATCH, asked_for
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
@@ -29,7 +30,7 @@ _AT_ONCE = 2
 
 
 class Gatherer:
-    """The waiting checks of one store, for each loop and each action."""
+    """The waiting checks of one store, for each loop and each action that is known."""
 
     def __init__(self, checks: Checks) -> None:
         self._checks = checks
@@ -39,23 +40,31 @@ class Gatherer:
         """The decision on *question*; as `Checks.one`, together with others that wait."""
         loop = asyncio.get_running_loop()
         queues = self._queues.setdefault(loop, {})
-        if action not in queues:
-            queues[action] = _Queue(self._checks, action)
-        return await queues[action].put(loop, question, at_least)
+        known = asked_for(action)
+        if known not in queues:
+            queues[known] = _Queue(self._checks, known)
+        return await queues[known].put(loop, _Asked(question, action, at_least))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    question: Question
+    action: str
+    at_least: int
 
 
 class _Queue:
     def __init__(self, checks: Checks, action: str) -> None:
         self._checks = checks
         self._action = action
-        self._waiting: list[tuple[Question, int, Future[Decision]]] = []
+        self._waiting: list[tuple[_Asked, Future[Decision]]] = []
         self._under_way = 0
         self._called = False
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def put(self, loop: AbstractEventLoop, question: Question, at_least: int) -> Future[Decision]:
+    def put(self, loop: AbstractEventLoop, asked: _Asked) -> Future[Decision]:
         answer: Future[Decision] = loop.create_future()
-        self._waiting.append((question, at_least, answer))
+        self._waiting.append((asked, answer))
         if not self._called:
             # At the end of this turn, when all who came in it have come.
             self._called = True
@@ -72,26 +81,25 @@ class _Queue:
             task.add_done_callback(self._tasks.discard)
 
     async def _answer(
-        self, loop: AbstractEventLoop, batch: list[tuple[Question, int, Future[Decision]]]
+        self, loop: AbstractEventLoop, batch: list[tuple[_Asked, Future[Decision]]]
     ) -> None:
-        questions = [question for question, _, _ in batch]
+        questions = [asked.question for asked, _ in batch]
         try:
             rows = await loop.run_in_executor(None, self._checks.facts, questions, self._action)
-            for (question, at_least, answer), row in zip(batch, rows, strict=True):
+            for (asked, answer), row in zip(batch, rows, strict=True):
                 if not answer.done():
-                    self._settle(answer, question, row, at_least)
+                    self._settle(answer, asked, row)
         except Exception as why:  # noqa: BLE001 - whoever waits is told, whatever it is
-            for _, _, answer in batch:
+            for _, answer in batch:
                 if not answer.done():
                     answer.set_exception(why)
         finally:
             self._under_way -= 1
             self._flush(loop)
 
-    def _settle(
-        self, answer: Future[Decision], question: Question, row: Row, at_least: int
-    ) -> None:
+    def _settle(self, answer: Future[Decision], asked: _Asked, row: Row) -> None:
         try:
-            answer.set_result(self._checks.decided(question, row, self._action, at_least))
+            decision = self._checks.decided(asked.question, row, asked.action, asked.at_least)
+            answer.set_result(decision)
         except RevisionNotReached as why:
             answer.set_exception(why)
