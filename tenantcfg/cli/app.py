@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
@@ -40,6 +42,7 @@ __all__ = [
     "Verb",
     "Verbs",
     "did_you_mean",
+    "failed",
     "json_error",
     "known_apps",
     "known_tenants",
@@ -78,7 +81,9 @@ def say(line: str) -> None:
     """A line of talk, on standard error, with control characters escaped."""
     from tenantcfg.cli.output import printable  # noqa: PLC0415
 
-    print("\n".join(printable(part) for part in line.split("\n")), file=sys.stderr)
+    # Talk that nobody can hear makes nothing undone that was done.
+    with suppress(OSError, ValueError):
+        print("\n".join(printable(part) for part in line.split("\n")), file=sys.stderr, flush=True)
 
 
 @dataclass(slots=True)
@@ -137,7 +142,28 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
 
+class _ReaderGone(Exception):
+    """Whoever reads standard output has gone; there is no use in writing on."""
+
+
+class OutputLost(TenantcfgError):
+    """Standard output cannot be written, so what was asked for was not told."""
+
+    code = "output_lost"
+
+    def __init__(self, why: str) -> None:
+        hint = "what was to be changed is changed: tenantcfg history shows it"
+        super().__init__("standard output cannot be written", why=why, hint=hint)
+
+
 class _TopLevel(Verbs):
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as why:
+            # click would end in exit code 1.
+            raise _ReaderGone from why
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return [*_VERBS, *CMDLETS]
@@ -315,7 +341,23 @@ def tenantcfg() -> None:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the program on *argv* (the process's own without it) and leave with its exit code."""
+    _open_streams()
     sys.exit(run(sys.argv[1:] if argv is None else argv))
+
+
+def _open_streams() -> None:
+    """Make the three streams usable, however the parent left them."""
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            # Closed: as if it were /dev/null, and no file that is opened later takes its place.
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -325,7 +367,7 @@ def run(argv: Sequence[str]) -> int:
         result = tenantcfg.main(list(argv), prog_name="tenantcfg", standalone_mode=False, obj=told)
         code = int(result) if isinstance(result, int) else code
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, _ReaderGone):
         _leave_unread()
     except BaseException as why:  # noqa: BLE001 - each kind ends in its exit code, or goes on
         return _ended(told, why)
@@ -336,11 +378,14 @@ def _ended(told: Run, why: BaseException) -> int:
     match why:
         case click.exceptions.Exit():
             return why.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            print(why.format_message(), file=sys.stderr)
+            return Exit.USAGE
         case click.Abort() | KeyboardInterrupt():
             say(f"interrupted: {str(why) or 'nothing is half-done'}")
             return Exit.INTERRUPTED
         case Exception():
-            return _failed(told, _as_ours(why), _usage_hint(why))
+            return failed(told, _as_ours(why), hint=_usage_hint(why))
     raise why
 
 
@@ -350,15 +395,18 @@ def _as_ours(why: Exception) -> TenantcfgError:
             return why
         case click.UsageError():
             return InvalidInput(why.format_message())
+        case OSError(filename=None):
+            return OutputLost(why.strerror or str(why))
         case OSError():
             return SettingInvalid(_os_error(why))
     return TenantcfgError(f"unexpected {type(why).__name__}", why=str(why))
 
 
-def _failed(told: Run, why: TenantcfgError, hint: str = "") -> Exit:
-    code = exit_of(why)
+def failed(told: Run, why: TenantcfgError, *, hint: str = "", leaves: Exit | None = None) -> Exit:
+    """Report *why*; the exit code: *leaves*, or else the error's own."""
+    code = exit_of(why) if leaves is None else leaves
     if told.output in {"json", "jsonl"}:
-        print(json_error(why, code), file=sys.stderr)
+        say(json_error(why, code))
     else:
         say(f"tenantcfg: {why}{hint}")
     return code
@@ -391,8 +439,7 @@ def _usage_hint(why: Exception) -> str:
 
 
 def _os_error(why: OSError) -> str:
-    place = f": '{why.filename}'" if why.filename else ""
-    return f"the system refused{place}: {why.strerror or why}"
+    return f"the system refused: '{why.filename}': {why.strerror or why}"
 
 
 def _leave_unread() -> None:

@@ -14,13 +14,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tenantcfg.cli.app import CMDLETS, FORMATS, did_you_mean, json_error, say
+from tenantcfg.cli.app import CMDLETS, FORMATS, did_you_mean, failed, json_error, say
 from tenantcfg.cli.changing import context_of, receipt_row
 from tenantcfg.cli.exits import Exit, exit_of
 from tenantcfg.cli.output import printable
 from tenantcfg.cli.results import Results
 from tenantcfg.cli.topics import cmdlet_help
-from tenantcfg.cmdlets import cmdlets, declared, summary
+from tenantcfg.cmdlets import LIST_PARAMETER, cmdlets, declared, summary
 from tenantcfg.errors import InvalidInput, Refused, TenantcfgError
 from tenantcfg.powershell import (
     Category,
@@ -127,6 +127,8 @@ class _Text:
             return _exit_of(problems[0])
         try:
             code = self._statements(parsed)
+        except Refused as why:
+            code = failed(self._told, why, leaves=Exit.PARTLY if self._changed else None)
         finally:
             self._results.finish()
         return code
@@ -134,16 +136,22 @@ class _Text:
     def _statements(self, parsed: Parsed) -> Exit:
         code = Exit.DONE
         for statement in parsed.script.statements:
-            outcome = self._statement(statement)
+            try:
+                outcome = self._statement(statement)
+            except Refused as why:
+                if not self._changed:
+                    raise
+                say(f"tenantcfg: {why.what}: an earlier line has changed something: {why.hint}")
+                return Exit.PARTLY
             for name in outcome.help_for:
                 print(cmdlet_help(name), end="")
             self._results.statement_ended()
-            failed = outcome.first_error
-            if failed is None:
+            error = outcome.first_error
+            if error is None:
                 continue
             if code is Exit.DONE:
-                code = _exit_of(failed)
-            if outcome.terminating is not None or not outcome.goes_on or _lost(failed):
+                code = _exit_of(error)
+            if outcome.terminating is not None or not outcome.goes_on or _lost(error):
                 return Exit.PARTLY if self._changed else code
         return code
 
@@ -152,7 +160,8 @@ class _Text:
             outcome = self._session.run_statement(statement)
         except PromptUnavailable as why:
             hint = "add -Force or '-Confirm:$false' where nobody can answer"
-            raise Refused(str(why).rstrip("."), why="nothing was changed", hint=hint) from why
+            left = "what was changed before stays" if self._changed else "nothing was changed"
+            raise Refused(str(why).rstrip("."), why=left, hint=hint) from why
         except PromptCanceled as why:
             raise KeyboardInterrupt(str(why)) from why
         if outcome.terminating is not None:
@@ -223,7 +232,7 @@ class _Text:
             ours = isinstance(why, TenantcfgError)
             error = why if isinstance(why, TenantcfgError) else InvalidInput(record.message)
             line = json_error(error, _exit_of(record), code=error.code if ours else record.id)
-            print(line, file=sys.stderr)
+            say(line)
             return
         for line in record.render(self._source, _width()).rstrip("\n").splitlines():
             say(line)
@@ -235,7 +244,10 @@ class _Text:
         if dashes := re.search(r"(?:^|\s)--([A-Za-z]\w*)", self._source):
             return f"a parameter has one dash: -{dashes[1]}"
         if record.id == "MissingArgument":
-            return "did the shell take the value? to clear the list, write '$null' in single quotes"
+            clear = "; to clear the list, write '$null' in single quotes"
+            return (
+                f"did the shell take the value?{clear if LIST_PARAMETER in record.message else ''}"
+            )
         typed = re.search(r"'([^']*)'", record.message)
         if typed is None:
             return None

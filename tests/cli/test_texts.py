@@ -210,3 +210,12 @@ def test_variable_parameters_are_accepted_and_verbose_says_that_they_have_no_eff
     assert "OutVariable" in said.err
     quiet = run("-Command", f"{GET} -OutVariable x")
     assert "OutVariable" not in quiet.err
+
+
+def test_a_question_without_an_answer_after_a_change_is_4_and_does_not_say_that_nothing_was(
+    two_apps: Path,
+) -> None:
+    said = run("-Command", f"{SET} {APPS} @{{Add='{APP}'}}\n{SET} {APPS} '{ONE}'")
+    assert (said.code, revision()) == (4, 4)
+    assert "what was changed before stays" in said.err
+    assert "nothing was changed" not in said.err
