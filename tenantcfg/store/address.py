@@ -22,6 +22,10 @@ _POSTGRESQL = re.compile(
     r"(?:,(?:\[[0-9a-fA-F:.]*\]|[^/?#@:\[\],]*)(?::\d*)?)*(?:/[^/?#@]*)?)"
     r"(?:\?[^#]*)?)"
 )
+# What would be a file's name is an address with a slip in it, and may hold a password.
+_SLIPPED = re.compile(r"(?i)(?:postgres(?:ql)?(?:\+psycopg)?|sqlite):|.*\bpassword\s*=", re.DOTALL)
+# libpq repeats the word in which it finds one of these.
+_UNREADABLE = re.compile(r"%(?![0-9a-fA-F]{2})|%00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Address:
             InvalidInput: it is neither; a part that could be a secret is not repeated.
         """
         if isinstance(given, Path) or "://" not in given:
+            if isinstance(given, str) and _SLIPPED.match(given):
+                _refuse("", "neither a file nor a URL can be read from it", "postgresql://...")
             return cls._file(Path(given) if str(given) else None)
         scheme, _, rest = given.partition("://")
         if scheme.lower() == "sqlite":
@@ -70,10 +76,10 @@ class Address:
     @classmethod
     def _server(cls, given: str, scheme: str) -> Address:
         match = _POSTGRESQL.fullmatch(given)
-        if match is None:
+        if match is None or _UNREADABLE.search(given):
             known = scheme in {"postgres", "postgresql", "postgresql+psycopg"}
             why = "a part of it cannot be read" if known else "only SQLite and PostgreSQL are known"
-            hint = "escape @ / ? # in user and password as %40 %2F %3F %23" if known else ""
+            hint = "escape @ / ? # % in user and password as %40 %2F %3F %23 %25" if known else ""
             _refuse(scheme if scheme.isidentifier() else "", why, hint)
         return cls(
             "postgresql", f"postgresql://{match['shown']}", None, f"postgresql://{match['rest']}"
