@@ -88,11 +88,17 @@ def say(line: str) -> None:
 
 @dataclass(slots=True)
 class Run:
-    """What one call of the program was told by options that stand anywhere."""
+    """
+    What one call of the program was told by options that stand anywhere.
+
+    *unread* is the exit code if whoever reads the output goes away in the middle. It is an
+    error unless a verb says otherwise: a denial that nobody read must not end like a permit.
+    """
 
     store_url: str | None = None
     tenant: str | None = None
     output: str | None = None
+    unread: Exit = Exit.UNEXPECTED
     _settings: Settings | None = field(default=None, init=False)
 
     @property
@@ -367,7 +373,10 @@ def run(argv: Sequence[str]) -> int:
         result = tenantcfg.main(list(argv), prog_name="tenantcfg", standalone_mode=False, obj=told)
         code = int(result) if isinstance(result, int) else code
         sys.stdout.flush()
-    except (BrokenPipeError, _ReaderGone):
+    except _ReaderGone:
+        code = told.unread
+        _leave_unread()
+    except BrokenPipeError:
         _leave_unread()
     except BaseException as why:  # noqa: BLE001 - each kind ends in its exit code, or goes on
         return _ended(told, why)

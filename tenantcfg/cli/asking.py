@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -96,7 +95,6 @@ def _plain(store: Store, tenant: str, app: str, at_least: int) -> Exit:
         print("allowed")
         return Exit.DONE
     print("denied")
-    sys.stdout.flush()
     explanation = store.explain(tenant=tenant, app=app)
     for line in _told(explanation, now=True):
         say(line)
@@ -139,7 +137,7 @@ def _print(run: Run, store: Store, explanation: Explanation, *, now: bool, whole
     if run.output is not None:
         emit(Records.of(store, "check", [row], tuple(row), single=True), run.output)
         return
-    print(row["decision"], flush=True)
+    print(row["decision"])
     for line in _told(explanation, now=now):
         if whole:
             print("\n".join(map(printable, line.split("\n"))))

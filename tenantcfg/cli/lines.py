@@ -134,7 +134,7 @@ class _Text:
         return code
 
     def _statements(self, parsed: Parsed) -> Exit:
-        code = Exit.DONE
+        code = self._told.unread = Exit.DONE
         for statement in parsed.script.statements:
             try:
                 outcome = self._statement(statement)
@@ -150,7 +150,7 @@ class _Text:
             if error is None:
                 continue
             if code is Exit.DONE:
-                code = _exit_of(error)
+                code = self._told.unread = _exit_of(error)
             if outcome.terminating is not None or not outcome.goes_on or _lost(error):
                 return Exit.PARTLY if self._changed else code
         return code

@@ -84,32 +84,36 @@ def _escape(character: str) -> str:
 def _json(records: Records, out: TextIO) -> None:
     if records.single:
         (row,) = records.rows
-        print(_dumped({**records.stamp, **row}, indent=2), file=out)
+        print(_dumped({**records.stamp, **row}, out, indent=2), file=out)
         return
-    opening = _dumped(records.stamp, indent=2)
+    opening = _dumped(records.stamp, out, indent=2)
     print(opening.removesuffix("\n}") + ',\n  "items": [', end="", file=out)
     separator = "\n    "
     for row in records.rows:
-        print(separator + _indented(row), end="", file=out)
+        print(separator + _indented(row, out), end="", file=out)
         separator = ",\n    "
     print(("" if separator == "\n    " else "\n  ") + "]\n}", file=out)
 
 
-def _dumped(value: object, indent: int | None = None) -> str:
-    """JSON in which letters stand as they are, and what cannot be printed is escaped."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+def _unicode(out: TextIO) -> bool:
+    return (out.encoding or "utf-8").lower().replace("-", "") == "utf8"
+
+
+def _dumped(value: object, out: TextIO, indent: int | None = None) -> str:
+    """JSON in which letters stand as *out* can take them; what cannot be printed is escaped."""
+    text = json.dumps(value, indent=indent, ensure_ascii=not _unicode(out))
     if text.replace("\n", "").isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
-def _indented(row: Mapping[str, Any]) -> str:
-    return _dumped(row, indent=2).replace("\n", "\n    ")
+def _indented(row: Mapping[str, Any], out: TextIO) -> str:
+    return _dumped(row, out, indent=2).replace("\n", "\n    ")
 
 
 def _jsonl(records: Records, out: TextIO) -> None:
     for row in records.rows:
-        print(_dumped({**records.stamp, **row}), file=out, flush=True)
+        print(_dumped({**records.stamp, **row}, out), file=out, flush=True)
 
 
 def _csv(records: Records, out: TextIO) -> None:
@@ -143,7 +147,7 @@ def _yaml(records: Records, out: TextIO) -> None:
 
     rows = [dict(row) for row in records.rows]
     content = {**records.stamp, **(rows[0] if records.single else {"items": rows})}
-    yaml.safe_dump(content, out, sort_keys=False, allow_unicode=not out.isatty())
+    yaml.safe_dump(content, out, sort_keys=False, allow_unicode=_unicode(out) and not out.isatty())
 
 
 def _table(records: Records, out: TextIO) -> None:

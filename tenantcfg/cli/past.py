@@ -57,6 +57,7 @@ def history(
     limit: int | None,
 ) -> Exit:
     """What was changed, newest first: who, when, why, and what became of each app."""
+    run.unread = Exit.DONE
     with run.open_store() as store:
         changes = store.history(
             tenant=_tenant(run, store),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenantcfg.cmdlets import connection, meeting_configuration
 from tenantcfg.cmdlets.context import Context, shown_tenant
+from tenantcfg.cmdlets.lists import LIST_PARAMETER
 from tenantcfg.cmdlets.meeting_configuration import as_of
 from tenantcfg.cmdlets.objects import ConfigurationObject, ConnectionObject, TenantObject
 from tenantcfg.cmdlets.pin import Pins, terminal_session
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tenantcfg.powershell import Invocation
 
 __all__ = [
+    "LIST_PARAMETER",
     "NAMES",
     "ConfigurationObject",
     "ConnectionObject",

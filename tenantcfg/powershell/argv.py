@@ -176,7 +176,9 @@ class _Line:
     def _attached(self, name: str, value: str, kind: ParameterKind) -> str:
         """The value behind a parameter's colon."""
         if not value:
-            example = f"'-{name}:$false'" if kind is ParameterKind.SWITCH else f"'-{name}:value'"
+            # Either way round: whoever pastes an example must not do the opposite of what was meant.
+            either = f"'-{name}:$true' or '-{name}:$false'"
+            example = either if kind is ParameterKind.SWITCH else f"'-{name}:value'"
             raise _Refused(
                 f"Parameter -{name}: requires an argument.",
                 f"the shell has taken the value away; write {example} in single quotes",
