@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
@@ -152,10 +153,12 @@ def empty_log(connection: Any) -> None:  # noqa: ANN401
     Bring what was committed from the write-ahead log into the file, unless somebody reads.
 
     A log that stays behind would be read together with a file that is moved to its place.
-    It costs a commit about as much again, and a check less than it saves.
+    It costs a commit about as much again, and a check less than it saves. Where it fails, as
+    on a full disk, the log stays: the change is committed, and an error would deny that.
     """
     connection.execute("PRAGMA busy_timeout=0")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    with suppress(driver.Error):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     connection.execute(f"PRAGMA busy_timeout={int(WRITE_PATIENCE * 1000)}")
 
 
