@@ -141,7 +141,7 @@ class _Text:
             except Refused as why:
                 if not self._changed:
                     raise
-                say(f"tenantcfg: {why.what}: an earlier line has changed something: {why.hint}")
+                say(f"tenantcfg: {why}")
                 return Exit.PARTLY
             for name in outcome.help_for:
                 print(cmdlet_help(name), end="")

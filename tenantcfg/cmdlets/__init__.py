@@ -15,7 +15,7 @@ from tenantcfg.cmdlets.meeting_configuration import as_of
 from tenantcfg.cmdlets.objects import ConfigurationObject, ConnectionObject, TenantObject
 from tenantcfg.cmdlets.pin import Pins, terminal_session
 from tenantcfg.cmdlets.report import difference, summary
-from tenantcfg.errors import TenantcfgError
+from tenantcfg.errors import Refused, TenantcfgError
 from tenantcfg.powershell import Cmdlet
 
 if TYPE_CHECKING:
@@ -123,8 +123,12 @@ def _ours(
             if name.endswith("Variable") or name == "OutBuffer":
                 call.verbose(f"-{name} has no effect here.")
         try:
+            if context.connect_failed:
+                raise Refused("an earlier Connect-MicrosoftTeams failed", hint="correct that first")
             body(context, call)
         except TenantcfgError as why:
+            if body is connection.connect:
+                context.connect_failed = True
             call.write_error(str(why), why.code, cause=why)
 
     return run

@@ -40,6 +40,8 @@ class Context:
         say: takes a line of talk for the person at the terminal (standard error).
         on_change: is given each change that a line made, found unchanged, or would make.
         on_receipt: is given the same as data, unless the line wrote something else (-PassThru).
+        connect_failed: whether a Connect of this text failed: no line behind it may run, for
+            it would mean another tenant.
         alone: whether the line is the whole text, so that Connect pins for the session.
     """
 
@@ -52,6 +54,7 @@ class Context:
     on_receipt: Callable[[Change, Tenant], None] = lambda _change, _tenant: None
     alone: bool = True
     connected: Pin | None = None
+    connect_failed: bool = False
     _store: Store | None = field(default=None, init=False)
 
     @property

@@ -186,7 +186,7 @@ def _instance(bound: Mapping[str, Any]) -> ConfigurationObject | None:
         return given
     raise InvalidInput(
         "not a configuration",
-        subject=f"'{given}'",
+        subject="$null" if given is None else f"'{given}'",
         why="-Instance, and the pipeline, take what Get-CsApplicationMeetingConfiguration returns",
         hint="Get-CsApplicationMeetingConfiguration -Tenant a | "
         "Set-CsApplicationMeetingConfiguration -Tenant b",

@@ -80,6 +80,8 @@ _SQLITE_WORDS: tuple[tuple[str, _Row], ...] = (
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; a class is two characters.
 _SQLSTATE: dict[str, _Row] = {
     "08": _UNREACHABLE,
+    # No value of ours: a damaged file holds it, that is copied or restored.
+    "22": _NOT_OURS,
     "23": _NOT_OURS,
     "25006": _READ_ONLY,
     "28": _CLOSED,
@@ -198,9 +200,20 @@ def _sqlite_row(original: BaseException, address: Address) -> _Row | None:
     primary = code & 0xFF
     if primary == 14 and address.path is not None and not os.path.lexists(address.path):  # noqa: PLR2004
         return _MISSING
+    if primary == 10 and _no_room(address):  # noqa: PLR2004 - SQLITE_IOERR
+        return _FULL
     if primary == 1 and "no such" in str(original):
         return _NOT_OURS
     return _SQLITE.get(primary)
+
+
+def _no_room(address: Address) -> bool:
+    """Whether the disk is full: SQLite may need room for a file beside the store, also to read."""
+    try:
+        room = os.statvfs(address.path.parent) if address.path else None
+    except OSError:
+        return False
+    return room is not None and room.f_bavail == 0
 
 
 def _postgresql_row(original: BaseException) -> _Row | None:

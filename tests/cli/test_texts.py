@@ -142,6 +142,17 @@ def test_a_failed_connect_ends_the_text_whatever_it_says(two_apps: Path) -> None
     assert revision() == 3
 
 
+@pytest.mark.parametrize("shape", ["@({0}; {1})", "$({0}; {1})", "({0}); {1}"])
+@pytest.mark.parametrize("action", ["Ignore", "SilentlyContinue", "Continue"])
+def test_no_line_runs_behind_a_failed_connect_however_deep(
+    shape: str, action: str, two_apps: Path
+) -> None:
+    failing = f"Connect-MicrosoftTeams -TenantId nobody -ErrorAction {action}"
+    assert text(shape.format(failing, ADD)).code == 2
+    assert revision() == 3
+
+
+
 def test_a_pipeline_copies_one_tenants_apps_to_another_with_their_expiries(
     two_tenants: Path,
 ) -> None:
