@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Database", "Reading", "Writing", "engine_of"]
 
 _BEGIN = "tenantcfg_begin"
+_TO_READ, _TO_WRITE = "BEGIN", "BEGIN IMMEDIATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,7 @@ def _sqlite_engine(address: Address) -> Engine:
 
     def opened() -> Any:  # noqa: ANN401
         sqlite.identity(path)
-        connection = sqlite.connect(path, patience=sqlite.WRITE_PATIENCE)
-        sqlite.settle_journal(connection)
-        return connection
+        return sqlite.connect(path, patience=sqlite.WRITE_PATIENCE)
 
     engine = create_engine(
         "sqlite://",
@@ -91,7 +90,11 @@ def _sqlite_engine(address: Address) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+        how = connection.get_execution_options().get(_BEGIN, _TO_READ)
+        if how == _TO_WRITE:
+            # Not where one only reads: a backup is looked into and stays as it is, byte by byte.
+            sqlite.settle_journal(connection.connection.driver_connection)
+        connection.exec_driver_sql(how)
 
     return engine
 
@@ -151,7 +154,7 @@ class Database:
     def _connection(self, *, writes: bool = False) -> Iterator[Connection]:
         options: dict[str, Any]
         if self.address.dialect == "sqlite":
-            options = {_BEGIN: "BEGIN IMMEDIATE" if writes else "BEGIN"}
+            options = {_BEGIN: _TO_WRITE if writes else _TO_READ}
         elif writes:
             options = {"isolation_level": "READ COMMITTED"}
         else:
