@@ -136,13 +136,7 @@ class _Text:
     def _statements(self, parsed: Parsed) -> Exit:
         code = self._told.unread = Exit.DONE
         for statement in parsed.script.statements:
-            try:
-                outcome = self._statement(statement)
-            except Refused as why:
-                if not self._changed:
-                    raise
-                say(f"tenantcfg: {why}")
-                return Exit.PARTLY
+            outcome = self._statement(statement)
             for name in outcome.help_for:
                 print(cmdlet_help(name), end="")
             self._results.statement_ended()
