@@ -14,7 +14,7 @@ from tenantcfg.cli.exits import Exit
 from tenantcfg.cli.output import Records, emit, printable
 from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.decision import Deny
-from tenantcfg.errors import InvalidInput, Reason, UnknownTenant
+from tenantcfg.errors import InvalidInput, Reason, TenantcfgError, UnknownTenant
 from tenantcfg.ids import AppId, TenantId, is_guid
 
 if TYPE_CHECKING:
@@ -95,8 +95,12 @@ def _plain(store: Store, tenant: str, app: str, at_least: int) -> Exit:
         print("allowed")
         return Exit.DONE
     print("denied")
-    explanation = store.explain(tenant=tenant, app=app)
-    for line in _told(explanation, now=True):
+    try:
+        lines = list(_told(store.explain(tenant=tenant, app=app), now=True))
+    except TenantcfgError as why:
+        # The answer stands, and whoever asked has it already.
+        lines = [f"why cannot be told: {why}"]
+    for line in lines:
         say(line)
     return Exit.DENIED
 
@@ -239,8 +243,9 @@ def _apps_of(store: Store, run: Run, when: Revision | datetime | None) -> list[d
 
     tenant = context_of(run, store).tenant(run.tenant)
     grants = store.configuration(tenant.id, as_of=when).grants
-    if not tenant.enabled:
-        say(f"tenant {tenant.name or tenant.id} is disabled: no app may act there now")
+    if not store.find_tenant(tenant.id.value, as_of=when).enabled:
+        say(f"tenant {tenant.name or tenant.id} is disabled: no app may act there")
+        return []
     return [_grant_row(tenant, grant) for grant in grants]
 
 

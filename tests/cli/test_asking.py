@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from tests.cli.program import (
@@ -107,3 +109,25 @@ def test_who_may_act_in_a_tenant_and_where_an_app_may_act(two_tenants: Path) -> 
     run("tenant", "disable", "contoso")
     assert pairs("--app", ONE) == [("fabrikam", ONE)]
     assert ONE in run("who", "--tenant", "fabrikam").out
+
+
+def test_no_app_may_act_in_a_tenant_while_it_is_disabled(two_apps: Path) -> None:
+    run("tenant", "disable", "contoso")
+    disabled = run("who", "--tenant", "contoso", "-o", "json")
+    assert disabled.json["items"] == []
+    assert "is disabled" in disabled.err
+    assert run("who", "--app", ONE, "-o", "json").json["items"] == []
+    before = run("who", "--tenant", "contoso", "--as-of", "3", "-o", "json")
+    assert [row["app"] for row in before.json["items"]] == [ONE, TWO]
+    run("tenant", "enable", "contoso")
+    then = run("who", "--tenant", "contoso", "--as-of", "4", "-o", "json")
+    assert then.json["items"] == []
+
+
+def test_a_denial_stays_one_where_its_reason_cannot_be_told(two_apps: Path) -> None:
+    run(SET, APPS, f"@{{Remove='{ONE}'}}")
+    with closing(sqlite3.connect(two_apps)) as connection:
+        connection.execute("DROP TABLE changes")
+    said = run("check", "--tenant", "contoso", "--app", ONE)
+    assert (said.code, said.out) == (3, "denied\n")
+    assert "why cannot be told" in said.err
