@@ -14,7 +14,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from tenantcfg.errors import InvalidInput
 from tenantcfg.ids import TenantId
@@ -48,10 +48,12 @@ class Pins:
         kept = self._read().get(store_id)
         if not isinstance(kept, dict):
             return None
+        account = kept.get("account")
         try:
-            return Pin(TenantId.exact(kept["tenant"]), kept.get("account"))
+            tenant = TenantId.exact(kept["tenant"])
         except (KeyError, InvalidInput):
             return None
+        return Pin(tenant, account if isinstance(account, str) else None)
 
     def put(self, store_id: str, pin: Pin) -> None:
         """Remember *pin* for the store with this id, instead of any former one."""
@@ -71,7 +73,9 @@ class Pins:
 
     def _read(self) -> Mapping[str, object]:
         try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
+            with _opened(self._path, os.O_RDONLY) as file:
+                # Root, who kept another's HOME, means no tenant that this other chose.
+                kept = json.load(file) if os.fstat(file.fileno()).st_uid == os.geteuid() else {}
         except (OSError, ValueError):
             return {}
         return kept if isinstance(kept, dict) else {}
@@ -80,8 +84,9 @@ class Pins:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             draft = self._path.with_suffix(f".{os.getpid()}")
-            draft.touch(mode=0o600)
-            draft.write_text(json.dumps(kept), encoding="utf-8")
+            draft.unlink(missing_ok=True)
+            with _opened(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
+                json.dump(kept, file)
             draft.replace(self._path)
         except OSError as why:
             raise InvalidInput(
@@ -97,6 +102,12 @@ class Pins:
             by_age = sorted(self.folder.glob("pin-*.json"), key=lambda path: path.stat().st_mtime)
             for path in by_age[:-_LONGEST_KEPT]:
                 path.unlink(missing_ok=True)
+
+
+def _opened(path: Path, flags: int) -> TextIO:
+    """The file at *path*, which is no link to another."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    return os.fdopen(descriptor, "r" if flags == os.O_RDONLY else "w", encoding="utf-8")
 
 
 def terminal_session() -> str | None:
