@@ -25,7 +25,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, update
 
 import tenantcfg
 from tenantcfg.errors import (
@@ -42,7 +42,7 @@ from tenantcfg.errors import (
 from tenantcfg.history import Head
 from tenantcfg.ids import Revision
 from tenantcfg.instants import Instant
-from tenantcfg.store import failures, schema, sqlite, version
+from tenantcfg.store import bulk, failures, schema, sqlite, version
 from tenantcfg.store.address import Address
 from tenantcfg.store.engine import Database, engine_of
 from tenantcfg.store.verify import problems
@@ -246,7 +246,14 @@ def copy(from_url: str | Path, to_url: str | Path) -> Head:
                 why=f"it is at revision {writing.head.revision}",
                 hint="copy to an empty store",
             )
-        head = _transfer(reading, writing)
+        try:
+            with failures.translated(target):
+                head = _transfer(reading, writing)
+        except StoreNotOurs:
+            # A value that the target does not take: say where in the source it lies.
+            with failures.translated(source):
+                _judge(reading, source)
+            raise
         _judge(writing, source)
         return head
 
@@ -460,34 +467,33 @@ def _between(source: Address, target: Address) -> Iterator[tuple[Reading, Writin
 
 
 _FILLED = tuple(table for table in schema.Base.metadata.sorted_tables if table is not schema.head)
-_ROWS_AT_ONCE = 5_000
 
 
 def _transfer(reading: Reading, writing: Writing) -> Head:
     """Fill the empty store with all rows of the other, which are kept as they are."""
     for table in _FILLED:
-        options = {"yield_per": _ROWS_AT_ONCE}
-        rows = reading.connection.execute(select(table), execution_options=options)
-        for some in rows.mappings().partitions():
-            writing.connection.execute(insert(table), [dict(row) for row in some])
+        with closing(bulk.rows(reading.connection, table)) as rows:
+            bulk.fill(writing.connection, table, rows)
     head = reading.head
     values = {"revision": head.revision, "hash": head.hash, "at": head.at}
     writing.connection.execute(update(schema.head).values(values))
     if writing.connection.dialect.name == "postgresql":
         # Without statistics it takes a table of a million rows for a handful, and may read
         # through it at every check until its own housekeeping comes by.
-        writing.connection.exec_driver_sql("ANALYZE")
+        named = ", ".join(table.name for table in schema.Base.metadata.sorted_tables)
+        writing.connection.exec_driver_sql(f"ANALYZE {named}")
     return head
 
 
 def _judge(within: Reading, address: Address) -> None:
-    for problem in problems(within.connection):
-        raise StoreNotOurs(
-            "the store is damaged",
-            subject=_place(address.shown),
-            why=str(problem),
-            hint="tenantcfg audit verify tells more",
-        )
+    with closing(problems(within.connection)) as found:
+        for problem in found:
+            raise StoreNotOurs(
+                "the store is damaged",
+                subject=_place(address.shown),
+                why=str(problem),
+                hint="tenantcfg audit verify tells more",
+            )
 
 
 def _staged(source: Path, stage: Path) -> Address:

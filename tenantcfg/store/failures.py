@@ -74,6 +74,7 @@ _SQLITE_WORDS: tuple[tuple[str, _Row], ...] = (
     ("readonly", _READ_ONLY),
     ("not a database", _NOT_OURS),
     ("malformed", _NOT_OURS),
+    ("Could not decode to UTF-8", _NOT_OURS),
     ("disk I/O error", _BROKEN),
 )
 
@@ -107,6 +108,8 @@ _REFUSALS: tuple[tuple[re.Pattern[str], _Row], ...] = (
         re.compile(r"authentication failed|no pg_hba|role \".*\" does not exist|fe_sendauth"),
         _CLOSED,
     ),
+    # Of a text that is to be written; the driver looks before the server does.
+    (re.compile(r"cannot contain NUL"), _NOT_OURS),
     (re.compile(r"permission denied for database|is not permitted to log in"), _CLOSED),
     (re.compile(r"invalid (?:connection option|URI query|port|sslmode|integer)"), _CLOSED),
 )

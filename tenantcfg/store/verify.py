@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -31,9 +32,9 @@ from tenantcfg.store.effects import effect, name_key, tenant_after
 from tenantcfg.store.views import Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
-    from sqlalchemy import Connection, Row, Table
+    from sqlalchemy import Connection, CursorResult, Row, Table
 
     from tenantcfg.configuration import Outcome
 
@@ -57,7 +58,7 @@ class Problem:
         return self.what if self.revision is None else f"revision {self.revision}: {self.what}"
 
 
-def problems(connection: Connection, *, earlier: Head | str | None = None) -> Iterator[Problem]:
+def problems(connection: Connection, *, earlier: Head | str | None = None) -> Generator[Problem]:
     """
     Everything that is wrong, in the order of revisions; nothing when the store is sound.
 
@@ -72,16 +73,16 @@ def problems(connection: Connection, *, earlier: Head | str | None = None) -> It
     """
     anchor = _anchor(earlier)
     yield from _damage(connection)
-    rows = _Tables(connection)
     before = START
-    for row in rows.changes:
-        for what in _wrong_with(row, before, rows):
-            yield Problem(Revision(row.revision), what)
-        before = Head(Revision(row.revision), row.hash, Instant(row.at))
-        if anchor and anchor.revision == before.revision and anchor.hash != before.hash:
-            yield Problem(before.revision, "the history up to here was written anew")
-    for what in (*_left_over(rows), *_wrong_with_head(connection, before)):
-        yield Problem(None, what)
+    with closing(_Tables(connection)) as rows:
+        for row in rows.changes:
+            for what in _wrong_with(row, before, rows):
+                yield Problem(Revision(row.revision), what)
+            before = Head(Revision(row.revision), row.hash, Instant(row.at))
+            if anchor and anchor.revision == before.revision and anchor.hash != before.hash:
+                yield Problem(before.revision, "the history up to here was written anew")
+        for what in (*_left_over(rows), *_wrong_with_head(connection, before)):
+            yield Problem(None, what)
     if anchor and anchor.revision > before.revision:
         yield Problem(None, f"the history ends at revision {before.revision}: its tail was cut off")
 
@@ -139,6 +140,7 @@ def _turn(row: Row[Any]) -> float:
 class _Tables:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._open: list[CursorResult[Any]] = []
         self.changes = self._read(select(schema.changes).order_by(schema.changes.c.revision))
         self.in_turn = {
             "apps": self._by(schema.change_apps, "revision"),
@@ -155,7 +157,14 @@ class _Tables:
         return _InTurn(self._read(statement.where(column.is_not(None))))
 
     def _read(self, statement: Select[Any]) -> Iterator[Row[Any]]:
-        return iter(self._connection.execute(statement, execution_options={"yield_per": 500}))
+        rows = self._connection.execute(statement, execution_options={"yield_per": 500})
+        self._open.append(rows)
+        return iter(rows)
+
+    def close(self) -> None:
+        """Leave off, wherever the reading has come to."""
+        for rows in self._open:
+            rows.close()
 
 
 def _as_it_lies(column: Any) -> Any:  # noqa: ANN401 - Core's own Any
@@ -297,6 +306,10 @@ def _ended_early(rows: list[Row[Any]]) -> Iterator[str]:
 
 
 def _unlike(what: str, told: Iterable[Any], found: Iterable[Any]) -> Iterator[str]:
+    told, found = list(told), list(found)
+    distinct = set(told)
+    if len(distinct) == len(told) == len(found) and distinct == set(found):
+        return
     # Counted: where a table has lost its constraints, a row can be there twice.
     history, table = Counter(told), Counter(found)
     for one in sorted(history - table, key=repr):

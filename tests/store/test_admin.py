@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -443,6 +444,32 @@ def test_a_damaged_store_is_not_copied(store_url: str, another_url: Callable[[st
     target = another_url("sqlite")
     with pytest.raises(StoreNotOurs, match=r"the store is damaged: .*: revision 5: tenant"):
         admin.copy(store_url, target)
+    with Store.open(target) as empty:
+        assert (empty.head().revision, empty.tenants()) == (0, ())
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE grants SET position = 'x'",
+        "UPDATE grants SET app = app || char(0)",
+        "UPDATE grants SET from_revision = 99",
+        "UPDATE tenants SET enabled = 7",
+        "UPDATE changes SET at = 1.5",
+        "UPDATE changes SET content = CAST(x'ff41' AS TEXT)",
+    ],
+)
+def test_what_no_column_of_ours_holds_is_not_copied(
+    tmp_path: Path, another_url: Callable[[str], str], kind: str, statement: str
+) -> None:
+    damaged, target = tmp_path / "damaged.db", another_url(kind)
+    filled(damaged).close()
+    with closing(sqlite.connect(damaged, patience=1)) as connection:
+        connection.execute("PRAGMA foreign_keys=OFF")
+        connection.execute(statement)
+    with pytest.raises(StoreNotOurs, match=r"damaged: .*damaged.db'"):
+        admin.copy(damaged, target)
     with Store.open(target) as empty:
         assert (empty.head().revision, empty.tenants()) == (0, ())
 
