@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from tenantcfg.cli.app import Run, tenantcfg
+from tenantcfg.cli.app import FORMATS, Run, Verb, tenantcfg
 from tenantcfg.cli.exits import Exit
 from tenantcfg.errors import TenantcfgError
 
@@ -30,10 +30,16 @@ _TENANT_PARAMETERS = {"-tenant", "-tenantid", "--tenant"}
 _LIST_PARAMETER = "-allowremoveparticipantappids"
 
 
-@click.command()
+@click.command(
+    cls=Verb,
+    examples=(
+        'eval "$(tenantcfg completion bash)"',
+        "tenantcfg completion fish >~/.config/fish/completions/tenantcfg.fish",
+    ),
+)
 @click.argument("shell", type=click.Choice(_SHELLS))
 def completion(shell: str) -> Exit:
-    """Print the script that teaches a shell to complete: eval "$(tenantcfg completion bash)"."""
+    """Print the script that teaches a shell to complete."""
     kind = get_completion_class(shell)
     if kind is not None:
         print(kind(tenantcfg, {}, "tenantcfg", "_TENANTCFG_COMPLETE").source())
@@ -45,6 +51,8 @@ def complete_line(ctx: click.Context, name: str, incomplete: str) -> list[Comple
     before = ctx.args[-1].lower() if ctx.args else ""
     if before in _TENANT_PARAMETERS or (before == "-identity" and name.lower().endswith("tenant")):
         return tenants(ctx, None, incomplete)
+    if before in {"-o", "--output"}:
+        return _items(FORMATS, incomplete)
     if before and _LIST_PARAMETER.startswith(before) and len(before) > 1:
         return _items(_edits(ctx), incomplete)
     if incomplete.startswith("-") or not incomplete:
@@ -76,8 +84,12 @@ def _items(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
 
 def _parameters(name: str) -> Iterator[str]:
     from tenantcfg.cmdlets import declared  # noqa: PLC0415
+    from tenantcfg.powershell.binding import COMMON  # noqa: PLC0415
 
     yield from declared(name)
+    if not name.lower().startswith("get-"):
+        yield from ("WhatIf", "Confirm")
+    yield from (parameter.name for parameter in COMMON)
 
 
 def _edits(ctx: click.Context) -> Iterator[str]:

@@ -198,8 +198,13 @@ def cmdlet_help(name: str) -> str:
     return TOPICS[name]
 
 
+def _known(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    names = dict.fromkeys((*TOPICS, *SUMMARIES))
+    return [name for name in names if name.lower().startswith(incomplete.lower())]
+
+
 @click.command("help")
-@click.argument("topic", required=False, nargs=-1)
+@click.argument("topic", required=False, nargs=-1, shell_complete=_known)
 @verb_options()
 @click.pass_context
 def help_(ctx: click.Context, topic: tuple[str, ...]) -> Exit:
