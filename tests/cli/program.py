@@ -67,6 +67,10 @@ def run(*argv: str, stdin: str | bytes = "") -> Said:
     try:
         with redirect_stdout(out), redirect_stderr(err):
             code = run_program(list(argv))
+    except SystemExit as left:
+        # What answers a shell's Tab key leaves by itself.
+        assert isinstance(left.code, int)
+        code = left.code
     finally:
         sys.stdin = before
     return Said(code, _text(out), _text(err))
