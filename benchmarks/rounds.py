@@ -66,13 +66,15 @@ def play(contestants: Mapping[str, Callable[[], Cost]], count: int) -> Rounds:
     """
     *count* rounds, in each of which every contestant has one turn.
 
-    Who comes first changes from round to round: the second may find warm what the first left.
+    Who comes first, and who after whom, changes from round to round: the second may find warm
+    what the first left.
     """
     names = list(contestants)
     costs: dict[str, list[Cost]] = {name: [] for name in names}
     for number in range(count):
         first = number % len(names)
-        for name in names[first:] + names[:first]:
+        order = names[first:] + names[:first]
+        for name in reversed(order) if number % 2 else order:
             costs[name].append(contestants[name]())
     return Rounds(costs)
 
