@@ -5,7 +5,6 @@ What every native verb that changes something shares: its options, and how it re
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +14,6 @@ from tenantcfg.cli.exits import Exit
 from tenantcfg.cli.output import Records, emit, printable
 from tenantcfg.cmdlets import Context, Pins, difference, summary, terminal_session
 from tenantcfg.errors import Refused, UnknownTenant
-from tenantcfg.instants import Instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +54,6 @@ def context_of(run: Run, store: Store | None = None) -> Context:
         settings=run.settings,
         open_store=run.open_store if store is None else lambda: store,
         pins=Pins(run.settings.state, session) if session else None,
-        now=lambda: Instant(time.time_ns() // 1000),
         say=say,
     )
 

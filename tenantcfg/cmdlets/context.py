@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tenantcfg.cmdlets.pin import Pin, Pins
     from tenantcfg.history import Change
     from tenantcfg.ids import TenantId
-    from tenantcfg.instants import Instant
     from tenantcfg.settings import Settings
     from tenantcfg.store import Store, Tenant
 
@@ -36,7 +35,6 @@ class Context:
     Attributes:
         open_store: opens the store; called at most once, when a line first needs it.
         pins: of this terminal session; None: there is no terminal, so nothing is pinned.
-        now: the clock, for ``-ExpiresIn``.
         say: takes a line of talk for the person at the terminal (standard error).
         on_change: is given each change that a line made, found unchanged, or would make.
         on_receipt: is given the same as data, unless the line wrote something else (-PassThru).
@@ -48,7 +46,6 @@ class Context:
     settings: Settings
     open_store: Callable[[], Store]
     pins: Pins | None
-    now: Callable[[], Instant]
     say: Callable[[str], None]
     on_change: Callable[[Change, Tenant], None] = lambda _change, _tenant: None
     on_receipt: Callable[[Change, Tenant], None] = lambda _change, _tenant: None

@@ -110,7 +110,7 @@ def set_(context: Context, call: Invocation) -> None:
     judge_set(call.bound)
     source = _instance(call.bound)
     tenant = context.tenant(call.bound.get("Tenant"), source.tenant.id if source else None)
-    wanted = _wanted(context, call.bound, source)
+    wanted = _wanted(context, tenant, call.bound, source)
     if wanted is None:
         if call.should_process(_IDENTITY):
             context.say("nothing is asked for: no list was given")
@@ -194,10 +194,13 @@ def _instance(bound: Mapping[str, Any]) -> ConfigurationObject | None:
 
 
 def _wanted(
-    context: Context, bound: Mapping[str, Any], source: ConfigurationObject | None
+    context: Context,
+    tenant: Tenant,
+    bound: Mapping[str, Any],
+    source: ConfigurationObject | None,
 ) -> ListModifier | None:
     edit = _edit(bound)
-    until = _until(context, bound, edit)
+    until = _until(context, tenant, bound, edit)
     if source is not None:
         grants = source.configuration.grants
         base = ListModifier(
@@ -209,14 +212,16 @@ def _wanted(
 
 
 def _until(
-    context: Context, bound: Mapping[str, Any], edit: ListModifier | None
+    context: Context, tenant: Tenant, bound: Mapping[str, Any], edit: ListModifier | None
 ) -> dict[AppId, Instant | None]:
     if edit is None:
         return {}
     if "ExpiresAt" in bound:
         return dict.fromkeys(edit.wanted, instants.parse(bound["ExpiresAt"]))
     if "ExpiresIn" in bound:
-        ends = instants.Instant(context.now() + instants.parse_duration(bound["ExpiresIn"]))
+        # By the store's clock, which is what ends the right: this machine's may be another.
+        now = context.store.configuration(tenant.id).at
+        ends = instants.Instant(now + instants.parse_duration(bound["ExpiresIn"]))
         return dict.fromkeys(edit.wanted, ends)
     return {}
 

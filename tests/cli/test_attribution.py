@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tenantcfg.instants import from_datetime
 from tests.cli.program import (
     APP,
     APPS,
@@ -21,6 +22,7 @@ from tests.cli.program import (
     run,
     start,
 )
+from tests.stores import let_time_pass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,6 +109,15 @@ def test_a_right_for_a_time_ends_then(two_apps: Path) -> None:
         at = ends(APP)
         assert at is not None
         assert before + length <= at <= datetime.now(UTC) + length
+
+
+def test_a_right_for_a_time_is_counted_by_the_stores_clock(two_apps: Path) -> None:
+    # A machine whose clock was ahead has made the newest change.
+    ahead = datetime.now(UTC) + timedelta(hours=2)
+    let_time_pass(str(two_apps), from_datetime(ahead))
+    said = run(SET, APPS, ADD, "-ExpiresIn", "30m")
+    assert said.code == 0, said.err
+    assert ends(APP) == ahead + timedelta(minutes=30)
 
 
 def test_a_new_expiry_is_a_change_with_old_and_new_and_none_keeps_it(two_apps: Path) -> None:
