@@ -317,11 +317,15 @@ def _begun(address: Address) -> Upgrade:
     return _grow(address)
 
 
+_SMALLEST = 512
+"""Bytes of the smallest page that SQLite has."""
+
+
 def _refuse_scrap(path: Path) -> None:
     """To SQLite a file of a few bytes is an empty database, to be written over."""
-    with path.open("rb") as file:
-        start = file.read(16)
-    if start not in {b"", b"SQLite format 3\0"}:
+    # By its size, not by reading: to close the file again would drop the locks that other threads
+    # of this process hold on it, as POSIX has it.
+    if 0 < path.stat().st_size < _SMALLEST:
         raise StoreNotOurs("this is no store of tenantcfg", subject=_place(str(path)))
 
 
