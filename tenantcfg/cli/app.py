@@ -248,8 +248,14 @@ class _Text(_Line):
 def _first_word(args: Sequence[str]) -> int:
     """The place of the first word that is neither one of our options nor its value."""
     place = 0
-    while place < len(args) and args[place] in {"--store", "--tenant", "-o", "--output"}:
-        place += 2
+    while place < len(args):
+        name, equals, _ = args[place].partition("=")
+        if name in {"--store", "--tenant", "-o", "--output"}:
+            place += 1 if equals else 2
+        elif name.startswith("-o"):
+            place += 1
+        else:
+            break
     return place
 
 

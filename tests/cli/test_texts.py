@@ -152,7 +152,6 @@ def test_no_line_runs_behind_a_failed_connect_however_deep(
     assert revision() == 3
 
 
-
 def test_a_pipeline_copies_one_tenants_apps_to_another_with_their_expiries(
     two_tenants: Path,
 ) -> None:
@@ -230,3 +229,49 @@ def test_a_question_without_an_answer_after_a_change_is_4_and_does_not_say_that_
     assert (said.code, revision()) == (4, 4)
     assert "what was changed before stays" in said.err
     assert "nothing was changed" not in said.err
+
+
+def test_errors_read_as_powershells_on_the_first_line_and_on_later_ones(two_apps: Path) -> None:
+    first = run("-Command", f"{SET} -Nothing")
+    sentence = "A parameter cannot be found that matches parameter name 'Nothing'."
+    assert first.err.splitlines()[0] == f"{SET}: {sentence}"
+    later = text(GET, f"{SET} -Nothing")
+    assert later.err.splitlines()[:4] == [
+        f"{SET}: ",
+        "Line |",
+        f"   2 |  {SET} -Nothing",
+        "     |" + " " * 40 + "~" * 8,
+    ]
+    parse = run("-Command", f"{SET} -Confirm:")
+    assert parse.err.splitlines()[:5] == [
+        "ParserError: ",
+        "Line |",
+        f"   1 |  {SET} -Confirm:",
+        "     |" + " " * 49 + "~",
+        "     | Parameter -Confirm: requires an argument.",
+    ]
+
+
+def test_a_filter_prints_the_one_configuration_or_nothing(two_apps: Path) -> None:
+    for fits in ("g*", "Global", "*", "GLOB?L", "[g]lobal"):
+        assert ONE in run("-Command", f"{GET} -Filter '{fits}'").out, fits
+    for other in ("x*", "tag:*", "Globa"):
+        said = run("-Command", f"{GET} -Filter '{other}'")
+        assert (said.code, said.out) == (0, ""), other
+    local = run("-Command", f"{GET} -LocalStore -Verbose")
+    assert (local.code, "-LocalStore" in local.err) == (0, True)
+
+
+@pytest.mark.parametrize("identity", ["Tag:x", "site:x", "x", "Globa", "*"])
+def test_an_identity_other_than_global_is_refused(identity: str, two_apps: Path) -> None:
+    for line in (f"{GET} -Identity {identity}", f"{SET} {APPS} @{{Add='x'}} -Identity {identity}"):
+        said = run("-Command", line)
+        assert (said.code, said.out, revision()) == (2, "", 3)
+        assert identity in said.err
+    assert run("-Command", f"{GET} -Identity gLOBAL").code == 0
+
+
+@pytest.mark.parametrize("option", ["--store=STORE", "--output=json", "-ojson", "--tenant=contoso"])
+def test_an_option_written_as_one_word_may_stand_before_a_text(option: str, two_apps: Path) -> None:
+    said = run(option.replace("STORE", str(two_apps)), "-Command", GET)
+    assert (said.code, ONE in said.out) == (0, True)
