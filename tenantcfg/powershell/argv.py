@@ -23,7 +23,7 @@ from tenantcfg.powershell.characters import (
     is_letter,
 )
 from tenantcfg.powershell.syntax import Parsed, parse
-from tenantcfg.powershell.tree import Command, ExpressionElement, Hashtable, Unsupported
+from tenantcfg.powershell.tree import Command, Hashtable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +38,7 @@ _NAME_ENDS = BLANKS | NEWLINES | frozenset("{}(),;|&.[") | SINGLE_QUOTES | DOUBL
 _QUOTES = SINGLE_QUOTES | DOUBLE_QUOTES
 _SPACE = BLANKS | NEWLINES
 _MODIFIERS = ("add", "remove", "replace")
+_CONSTANTS = ("$null", "$true", "$false")
 _BOOLEANS = {"true": "$true", "$true": "$true", "false": "$false", "$false": "$false"}
 
 _DEEPEST = 20
@@ -131,7 +132,18 @@ class _Line:
             word = self._words[self._place]
             self._place += 1
             self._sources.append(self._translated(word))
-        return parse(" ".join(self._sources))
+        return self._one_line(parse(" ".join(self._sources)))
+
+    def _one_line(self, parsed: Parsed) -> Parsed:
+        """*parsed*, which is one command with an argument for each source, and no other in it."""
+        if parsed.unsupported:
+            return parsed
+        elements = _elements(parsed)
+        if elements is None or len(elements) != len(self._sources) - 1:
+            raise _Refused("The words make no single line.", _QUOTE_IT)
+        for element, source in zip(elements, self._sources[1:], strict=True):
+            _refuse_commands(element, source)
+        return parsed
 
     def _translated(self, word: str) -> str:
         awaiting, self._awaiting = self._awaiting, ParameterKind.UNKNOWN
@@ -144,7 +156,7 @@ class _Line:
                 "The list value is empty.",
                 "an empty shell variable? To clear the list write '$null' in single quotes",
             )
-        return self._value(word)
+        return _literal(word) if awaiting is ParameterKind.VALUE else self._value(word)
 
     # -- parameters -------------------------------------------------------------------
 
@@ -176,7 +188,7 @@ class _Line:
     def _attached(self, name: str, value: str, kind: ParameterKind) -> str:
         """The value behind a parameter's colon."""
         if not value:
-            # Either way round: whoever pastes an example must not do the opposite of what was meant.
+            # Either way round: a pasted example must not do the opposite of what was meant.
             either = f"'-{name}:$true' or '-{name}:$false'"
             example = either if kind is ParameterKind.SWITCH else f"'-{name}:value'"
             raise _Refused(
@@ -185,7 +197,7 @@ class _Line:
             )
         if kind is ParameterKind.SWITCH and value.lower() in _BOOLEANS:
             return _BOOLEANS[value.lower()]
-        return self._value(value)
+        return _literal(value) if kind is ParameterKind.VALUE else self._value(value)
 
     # -- values -----------------------------------------------------------------------
 
@@ -254,6 +266,21 @@ class _Line:
     @staticmethod
     def _is_parameter(word: str) -> bool:
         return word[:1] in DASHES and is_letter(word[1:2] or "-")
+
+
+def _literal(word: str) -> str:
+    """
+    The value of a parameter that takes one text: the word as it is, never read as PowerShell.
+
+    A reason may be a ticket's title that a script passes on, and hold whatever it likes. Only
+    ``$null``, ``$true`` and ``$false`` are what they say, and single quotes round the whole
+    are taken off, since cmd leaves them there (cmdlets H6).
+    """
+    if word.lower() in _CONSTANTS:
+        return word
+    if len(word) > 1 and word[0] == word[-1] == "'":
+        return quoted(word[1:-1])
+    return quoted(word)
 
 
 def _is_plain(word: str) -> bool:
@@ -332,13 +359,29 @@ def _elements(parsed: Parsed) -> tuple[CommandElement, ...] | None:
 
 
 def _refuse_commands(element: CommandElement, word: str) -> None:
-    """Refuse a hashtable whose value is a command: a word that wanted quotes."""
-    if not isinstance(element, Hashtable):
+    """
+    Refuse a value with a command anywhere in it.
+
+    In a hashtable it is a word that wanted quotes; elsewhere it would be run: an argument is
+    data, and may come from anywhere.
+    """
+    if not _holds_command(element):
         return
-    for entry in element.entries:
-        first = entry.value.elements[0]
-        if not isinstance(first, (ExpressionElement, Unsupported)):
-            raise _Refused(f"A value in {word} is not a legal bare word.", _QUOTE_IT)
+    if isinstance(element, Hashtable):
+        raise _Refused(f"A value in {word} is not a legal bare word.", _QUOTE_IT)
+    raise _Refused(
+        f"{quoted(word)} holds a command, and an argument is not run.",
+        "write the value out, or give the whole line to -Command",
+    )
+
+
+def _holds_command(node: object) -> bool:
+    if isinstance(node, Command):
+        return True
+    if isinstance(node, tuple):
+        return any(map(_holds_command, node))
+    # Every node is a dataclass with slots; a leaf has none that are nodes.
+    return any(_holds_command(getattr(node, name)) for name in getattr(node, "__slots__", ()))
 
 
 class _Reader:

@@ -429,3 +429,75 @@ def test_what_a_shell_leaves_is_what_the_table_says(
 )
 def test_whatever_a_shell_leaves_of_a_list_has_its_row_above(arrived: list[str]) -> None:
     assert tuple(arrived) in KNOWN
+
+
+COMMANDS = [
+    f'({SET} {LIST} @{{Add="evil"}})',
+    f'$({SET} {LIST} @{{Add="evil"}})',
+    f"\"t $({SET} {LIST} @{{Add='evil'}})\"",
+    f"@({SET} {LIST} evil)",
+    f'@{{Add="x $({SET} {LIST} evil)"}}',
+    f"@{{Add=({SET} {LIST} evil)}}",
+    f"@{{Add=@({SET} {LIST} evil)}}",
+    f"@{{$({SET} {LIST} evil)=1}}",
+    f"'a\u2019; {SET} {LIST} evil; \u2018b'",
+    f"'\u2019 {LIST} evil '",
+    f"x\u2019; {SET} {LIST} evil #",
+    f"x'\n{SET} {LIST} evil",
+    f"; {SET} {LIST} evil",
+    f"| {SET} {LIST} evil",
+    f"@'\n{SET}\n'@ ; {SET}",
+]
+
+
+def names_of(node: object) -> list[str]:
+    """The names of all commands in a tree."""
+    if isinstance(node, (tuple, list)):
+        return [name for one in node for name in names_of(one)]
+    found = [str(node.name)] if isinstance(node, Command) else []
+    for field in getattr(node, "__dataclass_fields__", ()):
+        found += names_of(getattr(node, field))
+    return found
+
+
+@pytest.mark.parametrize("behind", [LIST, "-Reason", "-Identity", "-Reason:", "-Foo", "--", ""])
+@pytest.mark.parametrize("word", COMMANDS)
+def test_no_word_is_ever_a_second_command(word: str, behind: str) -> None:
+    words = [behind + word] if behind.endswith(":") else [*([behind] if behind else []), word]
+    parsed = read(*words)
+    if isinstance(parsed, Parsed) and not parsed.unsupported:
+        assert len(names_of(parsed.script.statements)) == 1
+
+
+@given(st.lists(st.sampled_from(COMMANDS) | st.text(max_size=12) | WORDS, max_size=4))
+def test_no_words_are_ever_more_than_one_command(words: list[str]) -> None:
+    parsed = read(*words)
+    if isinstance(parsed, Parsed) and not parsed.unsupported:
+        assert len(names_of(parsed.script.statements)) == 1
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "@dana asked",
+        "(see CHG-1)",
+        "$5 budget",
+        '"quoted" thing',
+        "it's \u2019typographic\u2018",
+        "a; b | c",
+        "",
+        *COMMANDS[:3],
+    ],
+)
+@pytest.mark.parametrize("colon", [False, True])
+def test_a_text_is_taken_as_it_is(reason: str, *, colon: bool) -> None:
+    if colon and not reason:
+        return
+    words = [f"-Reason:{reason}"] if colon else ["-Reason", reason]
+    parsed = parse(SET + " " + source(*words))
+    command = parsed.script.statements[0].elements[0]
+    assert isinstance(command, Command)
+    value = command.elements[-1]
+    value = value.argument if isinstance(value, CommandParameter) else value
+    assert isinstance(value, StringConstant)
+    assert value.value == reason
