@@ -214,7 +214,7 @@ class Change:
         """
         try:
             return cls._from_json(row)
-        except (AttributeError, KeyError, TypeError, InvalidInput) as problem:
+        except (AttributeError, KeyError, OverflowError, TypeError, InvalidInput) as problem:
             raise ValueError(f"not a change as it is written: {problem!r}") from problem
 
     @classmethod

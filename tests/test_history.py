@@ -265,6 +265,7 @@ def test_the_details_of_an_operation_never_hide_its_verb() -> None:
     "damage",
     [
         {"revision": "x"},
+        {"revision": float("inf")},
         {"at": "yesterday"},
         {"at": 5},
         {"tenant": ""},

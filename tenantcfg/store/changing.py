@@ -84,7 +84,7 @@ def modify(
         current = open_grants(reading, tenant, action)
         applied = apply(modifier, current, now=reading.now)
         _refuse_unconfirmed(applied, may_remove)
-        operation = Operation(Verb.SET, {**_as_given(modifier), **details})
+        operation = Operation(Verb.SET, {**details, **_as_given(modifier)})
         return planned(
             reading, found, by, operation, applied.outcomes, grants=current, action=action
         )

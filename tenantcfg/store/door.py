@@ -222,7 +222,7 @@ class Store:
         The configuration of *tenant*, with the grants in force, in the order of granting.
 
         A disabled tenant has its configuration as well; no check permits by it. Expiries
-        are judged at *as_of*; of an earlier revision at the time of that change.
+        are judged at *as_of*; of a revision at the time of that change.
 
         Raises:
             UnknownTenant: it was not known then.
@@ -359,7 +359,7 @@ class Store:
             modifier: see `tenantcfg.configuration.apply`.
             by: who, for whom, why.
             action: the permission.
-            details: plain JSON that the history keeps beside the modifier.
+            details: plain JSON that the history keeps beside the modifier, whose words win.
             may_remove: the apps whose loss was confirmed; None: no matter which.
             what_if: work it out and store nothing; the database refuses to write.
 

@@ -50,8 +50,8 @@ def when(reading: Reading, as_of: AsOf) -> tuple[Revision, Instant]:
     """
     The revision that *as_of* means, and the time at which expiries are judged then.
 
-    Of a revision that is not the newest it is the time of that change: what had run out
-    only later was in force.
+    Of a revision it is the time of that change, also of the newest: what ran out only later
+    was in force.
 
     Raises:
         InvalidInput: it is in the future, or the instant has no time zone.

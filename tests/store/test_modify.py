@@ -40,7 +40,7 @@ def test_a_change_says_who_what_and_why_and_stands_in_the_history(store: Store) 
     by = Attribution(Actor("os:alice", (("SUDO_USER", "bob"),)), "carol", "because")
 
     change = store.modify(
-        CONTOSO, ListModifier(add=(APP, OTHER)), by=by, details={"line": "Set-Cs..."}
+        CONTOSO, ListModifier(add=(APP, OTHER)), by=by, details={"line": "Set-Cs...", "add": []}
     )
 
     assert change.revision == 2
