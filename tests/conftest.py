@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.postgres import Server
+    from tests.templates import FileTemplate, TablesTemplate
 
 # Deadlines tell more about the machine than about the code.
 settings.register_profile("tenantcfg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -104,6 +105,9 @@ def postgres_of_own() -> Iterator[Server]:
         yield server
 
 
+# A store of either kind: yet to be made, or there and without tenants.
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """The address of an embedded store that is not there yet."""
@@ -118,7 +122,45 @@ def postgresql_url(postgres: Server) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest) -> str:
+def new_url(request: pytest.FixtureRequest) -> str:
     """The address of a store yet to be made, once on each database."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The address of a store without tenants, once on each database."""
+    url: str = request.getfixturevalue(f"made_{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def made_sqlite_url(sqlite_url: str, file_template: FileTemplate) -> str:
+    """The address of an embedded store without tenants."""
+    file_template.copy_to(Path(sqlite_url.removeprefix("sqlite:///")))
+    return sqlite_url
+
+
+@pytest.fixture
+def made_postgresql_url(postgresql_url: str, tables_template: TablesTemplate) -> str:
+    """The address of a shared store without tenants."""
+    tables_template.copy_to(postgresql_url)
+    return postgresql_url
+
+
+@pytest.fixture(scope="session")
+def file_template(tmp_path_factory: pytest.TempPathFactory) -> FileTemplate:
+    """The embedded store that others are copies of."""
+    from tests.templates import FileTemplate  # noqa: PLC0415 - as above
+
+    return FileTemplate(tmp_path_factory.mktemp("template") / "store.db")
+
+
+@pytest.fixture(scope="session")
+def tables_template(postgres: Server) -> TablesTemplate:
+    """The shared store that others are copies of."""
+    from tests.templates import TablesTemplate  # noqa: PLC0415 - as above
+
+    with postgres.database() as url:
+        return TablesTemplate(url)

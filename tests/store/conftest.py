@@ -1,4 +1,4 @@
-"""The store that a test starts with: just made, on each database."""
+"""The store that a test starts with: without tenants, on each database."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenantcfg.store import admin
+from tenantcfg import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tenantcfg import Store
 
 
 @pytest.fixture
 def store(store_url: str) -> Iterator[Store]:
     """A store without tenants."""
-    with admin.create(store_url) as store:
+    with Store.open(store_url) as store:
         yield store

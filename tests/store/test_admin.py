@@ -80,12 +80,12 @@ def another_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str
 # Making
 
 
-def test_a_store_is_made_empty_and_opened_the_next_time(store_url: str) -> None:
-    with admin.create(store_url) as store:
+def test_a_store_is_made_empty_and_opened_the_next_time(new_url: str) -> None:
+    with admin.create(new_url) as store:
         assert (store.head().revision, store.tenants()) == (0, ())
         made = store.store_id
         store.add_tenant(TENANT, "Contoso", by=BY)
-    with admin.create(store_url) as store:
+    with admin.create(new_url) as store:
         assert store.store_id == made
         assert store.head().revision == 1
 
@@ -173,8 +173,8 @@ with admin.create(sys.argv[1]) as store:
 """
 
 
-def test_many_that_make_a_store_at_once_make_one(store_url: str) -> None:
-    command = [sys.executable, "-W", "error", "-c", CREATE, store_url]
+def test_many_that_make_a_store_at_once_make_one(new_url: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", CREATE, new_url]
     makers = [
         subprocess.Popen(
             command,
@@ -191,14 +191,14 @@ def test_many_that_make_a_store_at_once_make_one(store_url: str) -> None:
         maker.stdin.flush()
     said = [maker.communicate() for maker in makers]
     assert {errors for _, errors in said} == {""}
-    with Store.open(store_url) as store:
+    with Store.open(new_url) as store:
         assert {ids.strip() for ids, _ in said} == {store.store_id}
         assert store.verify() == ()
 
 
-def test_threads_that_make_a_store_at_once_make_one(store_url: str) -> None:
+def test_threads_that_make_a_store_at_once_make_one(new_url: str) -> None:
     def made(_number: int) -> str:
-        with admin.create(store_url) as store:
+        with admin.create(new_url) as store:
             return store.store_id
 
     with ThreadPoolExecutor(8) as pool:
@@ -234,10 +234,10 @@ def test_a_backup_needs_its_folder(store_url: str, tmp_path: Path) -> None:
 
 
 def test_there_is_nothing_to_back_up_where_there_is_no_store(
-    store_url: str, tmp_path: Path
+    new_url: str, tmp_path: Path
 ) -> None:
     with pytest.raises(StoreMissing):
-        admin.backup(store_url, tmp_path / "backup.db")
+        admin.backup(new_url, tmp_path / "backup.db")
     assert not (tmp_path / "backup.db").exists()
 
 
@@ -391,17 +391,17 @@ def test_a_backup_that_was_tampered_with_is_not_restored(store_url: str, tmp_pat
         assert everything(store) == before
 
 
-def test_what_is_no_backup_is_not_restored(store_url: str, tmp_path: Path) -> None:
+def test_what_is_no_backup_is_not_restored(new_url: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no such backup: .*: there is no file"):
-        admin.restore(tmp_path / "nowhere.db", store_url)
+        admin.restore(tmp_path / "nowhere.db", new_url)
     (tmp_path / "text").write_text("x" * 5_000)
     with pytest.raises(StoreNotOurs):
-        admin.restore(tmp_path / "text", store_url)
+        admin.restore(tmp_path / "text", new_url)
     (tmp_path / "empty").touch()
     with pytest.raises(StoreNotOurs, match="this is no backup"):
-        admin.restore(tmp_path / "empty", store_url)
+        admin.restore(tmp_path / "empty", new_url)
     with pytest.raises(StoreMissing):
-        Store.open(store_url)
+        Store.open(new_url)
 
 
 # Copying
@@ -475,10 +475,10 @@ def test_what_no_column_of_ours_holds_is_not_copied(
 
 
 def test_there_is_nothing_to_copy_where_there_is_no_store(
-    store_url: str, another_url: Callable[[str], str]
+    new_url: str, another_url: Callable[[str], str]
 ) -> None:
     target = another_url("sqlite")
     with pytest.raises(StoreMissing):
-        admin.copy(store_url, target)
+        admin.copy(new_url, target)
     with pytest.raises(StoreMissing):
         Store.open(target)

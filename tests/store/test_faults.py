@@ -504,19 +504,19 @@ print("made", flush=True)
 """
 
 
-def test_a_maker_killed_at_any_moment_leaves_no_half_store(store_url: str) -> None:
+def test_a_maker_killed_at_any_moment_leaves_no_half_store(new_url: str) -> None:
     for _ in range(5):
         maker = subprocess.Popen(
-            [sys.executable, "-c", MAKER, store_url], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", MAKER, new_url], stdout=subprocess.PIPE, text=True
         )
         with suppress(subprocess.TimeoutExpired):
             maker.wait(timeout=random.uniform(0.3, 1.2))  # noqa: S311
         maker.kill()
         said = maker.communicate()[0]
         try:
-            Store.open(store_url).close()
+            Store.open(new_url).close()
         except StoreMissing:
             assert said == ""
-    with admin.create(store_url) as store:
+    with admin.create(new_url) as store:
         assert store.verify() == ()
         assert store.add_tenant(TENANT, None, by=BY).revision == 1

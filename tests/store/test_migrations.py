@@ -64,9 +64,9 @@ def of_the_store(url: str) -> list[list[str]]:
 
 
 @pytest.fixture
-def models_url(store_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+def models_url(new_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """A second database, of the same kind, whose tables were made from the models."""
-    if store_url.startswith("sqlite"):
+    if new_url.startswith("sqlite"):
         (tmp_path / "models.db").touch()
         yield f"sqlite:///{tmp_path / 'models.db'}"
     else:
@@ -75,16 +75,16 @@ def models_url(store_url: str, tmp_path: Path, request: pytest.FixtureRequest) -
             yield url
 
 
-def test_the_migrations_make_what_the_models_say(store_url: str, models_url: str) -> None:
-    admin.upgrade(store_url)
+def test_the_migrations_make_what_the_models_say(new_url: str, models_url: str) -> None:
+    admin.upgrade(new_url)
     engine = engine_of(Address.parse(models_url))
     with engine.begin() as connection:
         schema.Base.metadata.create_all(connection)
     engine.dispose()
-    made = of_the_store(store_url)
+    made = of_the_store(new_url)
     assert made == of_the_store(models_url)
     assert all(made)
-    assert admin.check_schema(store_url) == ()
+    assert admin.check_schema(new_url) == ()
 
 
 def test_the_program_knows_the_newest_migration() -> None:
@@ -105,14 +105,14 @@ def test_migrations_only_grow() -> None:
             assert word not in said, f"{script.name}: {word}"
 
 
-def test_a_table_that_differs_is_told(store_url: str) -> None:
-    admin.upgrade(store_url)
-    engine = engine_of(Address.parse(store_url))
+def test_a_table_that_differs_is_told(new_url: str) -> None:
+    admin.upgrade(new_url)
+    engine = engine_of(Address.parse(new_url))
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE tenants ADD COLUMN colour INTEGER"))
         connection.execute(text("DROP INDEX changes_at"))
     engine.dispose()
-    found = " ".join(admin.check_schema(store_url))
+    found = " ".join(admin.check_schema(new_url))
     assert "colour" in found
     assert "changes_at" in found
 
@@ -120,17 +120,17 @@ def test_a_table_that_differs_is_told(store_url: str) -> None:
 # Versions
 
 
-def test_a_missing_store_is_made_and_a_made_one_left(store_url: str) -> None:
-    assert admin.upgrade(store_url) == admin.Upgrade(None, SCHEMA_VERSION)
-    assert admin.upgrade(store_url) == admin.Upgrade(SCHEMA_VERSION, SCHEMA_VERSION)
-    assert admin.current(store_url) == SCHEMA_VERSION
+def test_a_missing_store_is_made_and_a_made_one_left(new_url: str) -> None:
+    assert admin.upgrade(new_url) == admin.Upgrade(None, SCHEMA_VERSION)
+    assert admin.upgrade(new_url) == admin.Upgrade(SCHEMA_VERSION, SCHEMA_VERSION)
+    assert admin.current(new_url) == SCHEMA_VERSION
 
 
-def test_there_is_no_version_where_there_is_no_store(store_url: str) -> None:
+def test_there_is_no_version_where_there_is_no_store(new_url: str) -> None:
     with pytest.raises(StoreMissing, match="^there is no store"):
-        admin.current(store_url)
+        admin.current(new_url)
     with pytest.raises(StoreMissing, match="^there is no store"):
-        admin.check_schema(store_url)
+        admin.check_schema(new_url)
 
 
 def stamp(url: str, statement: str) -> None:
@@ -140,25 +140,25 @@ def stamp(url: str, statement: str) -> None:
     engine.dispose()
 
 
-def test_a_store_of_a_later_release_is_refused_and_left(store_url: str) -> None:
-    admin.upgrade(store_url)
-    stamp(store_url, "UPDATE alembic_version SET version_num = '9999'")
-    assert admin.current(store_url) == "9999"
+def test_a_store_of_a_later_release_is_refused_and_left(new_url: str) -> None:
+    admin.upgrade(new_url)
+    stamp(new_url, "UPDATE alembic_version SET version_num = '9999'")
+    assert admin.current(new_url) == "9999"
     for act in (admin.upgrade, admin.create, admin.check_schema):
         with pytest.raises(StoreNewer, match=r"version is 9999, this program's \d+: upgrade tenan"):
-            act(store_url)
-    assert admin.current(store_url) == "9999"
+            act(new_url)
+    assert admin.current(new_url) == "9999"
 
 
 @pytest.mark.parametrize(
     "statement", ["DELETE FROM alembic_version", "UPDATE alembic_version SET version_num = 'x'"]
 )
-def test_a_version_that_says_nothing_is_refused(store_url: str, statement: str) -> None:
-    admin.upgrade(store_url)
-    stamp(store_url, statement)
+def test_a_version_that_says_nothing_is_refused(new_url: str, statement: str) -> None:
+    admin.upgrade(new_url)
+    stamp(new_url, statement)
     for act in (admin.upgrade, admin.create, admin.current, admin.check_schema):
         with pytest.raises(StoreNotOurs, match="the store's version cannot be read"):
-            act(store_url)
+            act(new_url)
 
 
 # The release after this one, as it will be
@@ -217,16 +217,16 @@ with admin.create(sys.argv[1]) as store:
 """
 
 
-def test_an_upgrade_keeps_the_rows_and_a_copy_of_the_file(store_url: str, tmp_path: Path) -> None:
-    assert run(PACKAGE.parent, FILL, store_url, "Contoso").stderr == ""
+def test_an_upgrade_keeps_the_rows_and_a_copy_of_the_file(new_url: str, tmp_path: Path) -> None:
+    assert run(PACKAGE.parent, FILL, new_url, "Contoso").stderr == ""
     later = a_later_release(tmp_path)
-    first, again = run(later, UPGRADE, store_url), run(later, UPGRADE, store_url)
-    file = Address.parse(store_url).path
+    first, again = run(later, UPGRADE, new_url), run(later, UPGRADE, new_url)
+    file = Address.parse(new_url).path
     kept = file.with_name("store.db.0001-1") if file else None
     assert first.stdout == f"0001 0002 {kept.name if kept else None}\n", first.stderr
     assert again.stdout == "0002 0002 None\n"
     with pytest.raises(StoreNewer, match="its version is 0002, this program's 0001"):
-        admin.create(store_url)
+        admin.create(new_url)
     if kept:
         assert kept.stat().st_mode & 0o777 == 0o600
         with admin.create(kept) as before:
@@ -234,28 +234,28 @@ def test_an_upgrade_keeps_the_rows_and_a_copy_of_the_file(store_url: str, tmp_pa
             assert before.verify() == ()
     asked = f"""
 import tenantcfg
-with tenantcfg.Store.open({store_url!r}) as store:
+with tenantcfg.Store.open({new_url!r}) as store:
     print([tenant.name for tenant in store.tenants()], store.verify())
 """
     assert run(later, asked).stdout == "['Contoso'] ()\n"
 
 
-def test_an_upgrade_that_fails_leaves_the_store_as_it_was(store_url: str, tmp_path: Path) -> None:
-    assert run(PACKAGE.parent, FILL, store_url, "Contoso").stderr == ""
-    before = of_the_store(store_url)
+def test_an_upgrade_that_fails_leaves_the_store_as_it_was(new_url: str, tmp_path: Path) -> None:
+    assert run(PACKAGE.parent, FILL, new_url, "Contoso").stderr == ""
+    before = of_the_store(new_url)
     later = a_later_release(tmp_path, failing='op.execute("SELECT 1 FROM nothing_of_the_kind")')
-    assert run(later, UPGRADE, store_url).returncode == 1
-    assert of_the_store(store_url) == before
-    with admin.create(store_url) as store:
+    assert run(later, UPGRADE, new_url).returncode == 1
+    assert of_the_store(new_url) == before
+    with admin.create(new_url) as store:
         assert store.verify() == ()
 
 
 def test_a_backup_of_the_release_before_is_upgraded_when_it_is_restored(
-    store_url: str, tmp_path: Path
+    new_url: str, tmp_path: Path
 ) -> None:
-    assert run(PACKAGE.parent, FILL, store_url, "Contoso").stderr == ""
+    assert run(PACKAGE.parent, FILL, new_url, "Contoso").stderr == ""
     backup = tmp_path / "backup.db"
-    admin.backup(store_url, backup)
+    admin.backup(new_url, backup)
     code = """
 import sys
 from tenantcfg.store import admin

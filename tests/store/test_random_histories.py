@@ -8,29 +8,30 @@ receipts, as JSON, and says what there must be, at every revision.
 from __future__ import annotations
 
 import json
-import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from psycopg import sql
 
 from tenantcfg import AppId, Attribution, ListModifier, Revision, Store, TenantId
 from tenantcfg.errors import Conflict, InvalidInput, UnknownTenant
 from tenantcfg.history import Actor
 from tenantcfg.instants import from_datetime
-from tenantcfg.store import admin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from tests.postgres import Server
+    from tests.templates import FileTemplate, TablesTemplate
+
+    Fresh = Callable[[], AbstractContextManager[str]]
 
 TENANTS = ("t1", "t2", "5817674c-81d9-4adb-bfb2-8f6a442e4622")
 APPS = ("a", "b", "c", "11111111-1111-1111-1111-111111111111")
@@ -161,43 +162,30 @@ commands = st.one_of(
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def fresh(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], str]]:
-    """Makes empty stores, each a copy of one that was made properly."""
+def fresh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fresh:
+    """Gives the addresses of stores without tenants, one after the other."""
     if request.param == "sqlite":
-        folder = tmp_path_factory.mktemp("fresh")
-        admin.create(folder / "empty.db").close()
-        assert not (folder / "empty.db-wal").exists()
-        numbers = count()
+        file: FileTemplate = request.getfixturevalue("file_template")
+        folder, numbers = tmp_path_factory.mktemp("fresh"), count()
 
-        def copied() -> str:
-            path = folder / f"{next(numbers)}.db"
-            shutil.copyfile(folder / "empty.db", path)
-            return f"sqlite:///{path}"
+        @contextmanager
+        def copied_file() -> Iterator[str]:
+            path = folder / str(next(numbers)) / "store.db"
+            file.copy_to(path)
+            yield f"sqlite:///{path}"
+            shutil.rmtree(path.parent)
 
-        yield copied
-        return
+        return copied_file
     server: Server = request.getfixturevalue("postgres")
-    with server.database() as template:
-        admin.create(template).close()
-        yield from _copies_of(server, template)
+    tables: TablesTemplate = request.getfixturevalue("tables_template")
 
+    @contextmanager
+    def copied_tables() -> Iterator[str]:
+        with server.database() as url:
+            tables.copy_to(url)
+            yield url
 
-def _copies_of(server: Server, template: str) -> Iterator[Callable[[], str]]:
-    with psycopg.connect(template) as connection:
-        name = connection.info.dbname
-    made: list[str] = []
-
-    def copied() -> str:
-        made.append(f"copy_{os.getpid()}_{len(made)}")
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
-        server.execute(statement.format(sql.Identifier(made[-1]), sql.Identifier(name)))
-        return server.url(made[-1])
-
-    yield copied
-    for each in made:
-        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(each)))
+    return copied_tables
 
 
 def run(store: Store, sequence: list[Callable[[Store], object]]) -> None:
@@ -212,10 +200,10 @@ def run(store: Store, sequence: list[Callable[[Store], object]]) -> None:
 @settings(max_examples=25)
 @given(sequence=st.lists(commands, min_size=4, max_size=25))
 def test_the_state_rebuilt_from_the_receipts_is_the_stores(
-    fresh: Callable[[], str], sequence: list[Callable[[Store], object]]
+    fresh: Fresh, sequence: list[Callable[[Store], object]]
 ) -> None:
     opening = [OfTenant("add", TenantId(tenant), None) for tenant in TENANTS[:2]]
-    with Store.open(fresh()) as store:
+    with fresh() as url, Store.open(url) as store:
         run(store, [*opening, *sequence])
         model, receipts = Model(), list(store.history(newest_first=False))
         assert [receipt.revision for receipt in receipts] == list(range(1, len(receipts) + 1))
