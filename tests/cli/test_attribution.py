@@ -182,3 +182,21 @@ def test_a_store_that_is_asked_as_of_then_answers_as_it_stood(two_apps: Path) ->
     assert run(GET, "-AsOf", before.isoformat(), "-o", "json").json[ids] == [ONE, TWO]
     for wrong in ("9", "-1", "2026-01-01", "soon"):
         assert run(GET, "-AsOf", wrong).code == 2
+
+
+def test_a_right_that_has_ended_counts_as_not_there_and_is_not_brought_back(two_apps: Path) -> None:
+    run(SET, APPS, ADD, "-ExpiresIn", "1s")
+    assert run("check", "--app", APP).code in (0, 3)
+    # The clock alone takes the right away.
+    while run("check", "--app", APP).code == 0:
+        pass
+    assert apps() == [ONE, TWO]
+    anew = run(SET, APPS, ADD, "-ExpiresIn", "1s", "-o", "json").json
+    assert anew["outcomes"][0]["result"] == "added"
+    run(SET, APPS, "$null", "-Force")
+    while run("undo", "6", "--what-if").out.count(f"+ {APP}"):
+        pass
+    undone = run("undo", "6")
+    assert undone.code == 0
+    assert APP in undone.err
+    assert sorted(apps()) == [ONE, TWO]

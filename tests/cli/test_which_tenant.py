@@ -249,3 +249,12 @@ def test_connects_account_is_a_claim_and_what_has_no_effect_is_said_with_verbose
     newest = run("history", "--limit", "1", "-o", "json").json["items"][0]
     assert "dana@contoso.com" in newest["claimed"].values()
     assert newest["actor"].startswith("os:")
+
+
+def test_a_connect_that_chose_no_tenant_ends_the_text(two_tenants: Path) -> None:
+    line = f"Connect-MicrosoftTeams -TenantId fabrikam -WhatIf; {SET} {APPS} @{{Add='{APP}'}}"
+    before = run("audit", "head").out
+    said = run("--tenant", "contoso", "-Command", line)
+    assert said.code == 5
+    assert "not connected" in said.err
+    assert run("audit", "head").out == before
