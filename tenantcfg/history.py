@@ -267,7 +267,7 @@ def seal(change: Change, head: Head) -> Change:
         previous=head.hash,
         hash="",
     )
-    return replace(unsealed, hash=_digest(unsealed))
+    return replace(unsealed, hash=_digest(canonical(unsealed)))
 
 
 def canonical(change: Change) -> str:
@@ -295,20 +295,24 @@ def broken_links(changes: Iterable[Change]) -> Iterator[str]:
         before = Head(change.revision, change.hash, change.at)
 
 
-def broken_link(change: Change, before: Head) -> Iterator[str]:
-    """What is wrong with *change* as the one that follows *before*; nothing when it is sound."""
+def broken_link(change: Change, before: Head, *, text: str | None = None) -> Iterator[str]:
+    """
+    What is wrong with *change* as the one that follows *before*; nothing when it is sound.
+
+    *text* is its `canonical` one, from who has it already.
+    """
     if change.revision != before.revision + 1:
         yield f"it follows revision {before.revision}"
     if change.previous != before.hash:
         yield "it does not name the hash of the change before it"
-    if change.hash != _digest(change):
+    if change.hash != _digest(canonical(change) if text is None else text):
         yield "its content does not have its hash"
     if change.at < before.at:
         yield "its time is earlier than that of the change before it"
 
 
-def _digest(change: Change) -> str:
-    return hashlib.sha256(canonical(change).encode("ascii")).hexdigest()
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:

@@ -198,8 +198,9 @@ def _wrong_with(row: Row[Any], before: Head, tables: _Tables) -> Iterator[str]:
     yield from _strays(found, row.revision)
     try:
         change = Change.from_json({**json.loads(row.content), "hash": row.hash})
-        yield from broken_link(change, before)
-        yield from _wrong_columns(row, change)
+        written = canonical(change)
+        yield from broken_link(change, before, text=written)
+        yield from _wrong_columns(row, change, written)
         yield from _wrong_rows(change, _Rows(**found))
     except (KeyError, TypeError, ValueError) as why:
         # Not only what is no JSON: a verb without what it needs, too.
@@ -209,8 +210,10 @@ def _wrong_with(row: Row[Any], before: Head, tables: _Tables) -> Iterator[str]:
 def _strays(found: dict[str, list[Row[Any]]], revision: int) -> Iterator[str]:
     """Rows of revisions that are not there; they are taken out of *found*."""
     for name, rows in found.items():
-        yield from (_no_such(name, row) for row in rows if row.turn != revision)
-        found[name] = [row for row in rows if row.turn == revision]
+        # In the order of turns: where the first is not an earlier one, none is.
+        if rows and rows[0].turn != revision:
+            yield from (_no_such(name, row) for row in rows if row.turn != revision)
+            found[name] = [row for row in rows if row.turn == revision]
 
 
 def _left_over(tables: _Tables) -> Iterator[str]:
@@ -222,8 +225,8 @@ def _no_such(name: str, row: Row[Any]) -> str:
     return f"{name.replace('_', ' ')}: {_shown(row)} names a revision that is not there"
 
 
-def _wrong_columns(row: Row[Any], change: Change) -> Iterator[str]:
-    if row.content != canonical(change):
+def _wrong_columns(row: Row[Any], change: Change, written: str) -> Iterator[str]:
+    if row.content != written:
         yield "its content is not written as a change is"
     told = (change.revision, change.at, change.tenant.value, change.by.actor.name)
     if (row.revision, row.at, row.tenant, row.actor) != told:
