@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tenantcfg.cmdlets.context import os_user
 from tenantcfg.cmdlets.objects import ConnectionObject, TenantObject
 from tenantcfg.cmdlets.pin import Pin
-from tenantcfg.errors import InvalidInput
+from tenantcfg.errors import InvalidInput, Refused
 from tenantcfg.powershell import Kind, Parameter
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ def connect(context: Context, call: Invocation) -> None:
     account = call.bound.get("AccountId") or None
     tenant = _meant(context, call.bound.get("TenantId"))
     if not call.should_process(tenant.id.value):
+        _end_here(context)
         return
     context.connected = Pin(tenant.id, account)
     if context.alone:
@@ -150,6 +151,21 @@ def get_tenant(context: Context, call: Invocation) -> None:
     most = call.bound.get("ResultSize")
     for tenant in found[:most]:
         call.write(TenantObject(tenant))
+
+
+def _end_here(context: Context) -> None:
+    """
+    End a text in which Connect chose no tenant: its lines would mean another than it says.
+
+    Raises:
+        Refused: there are lines behind.
+    """
+    if not context.alone:
+        raise Refused(
+            "not connected",
+            why="the lines behind would mean another tenant",
+            hint="name the tenant on each line with -Tenant",
+        )
 
 
 def _meant(context: Context, named: str | None) -> Tenant:
