@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT
-from tenantcfg.errors import StoreReadOnly
+from tenantcfg.errors import StoreNotOurs, StoreReadOnly
 from tenantcfg.store import failures
 from tenantcfg.store.address import Address
 from tenantcfg.store.checking import Checks
@@ -334,9 +334,13 @@ class Store:
         Raises:
             InvalidInput: *head* is neither.
         """
-        from tenantcfg.store.verify import problems  # noqa: PLC0415
+        from tenantcfg.store.verify import Problem, problems  # noqa: PLC0415
 
-        return self._read(lambda reading: tuple(problems(reading.connection, earlier=head)))
+        try:
+            return self._read(lambda reading: tuple(problems(reading.connection, earlier=head)))
+        except StoreNotOurs as why:
+            # So damaged that not every row can be read: that is what was asked.
+            return (Problem(None, str(why)),)
 
     # Changing
 

@@ -74,6 +74,7 @@ _SQLITE_WORDS: tuple[tuple[str, _Row], ...] = (
     ("readonly", _READ_ONLY),
     ("not a database", _NOT_OURS),
     ("malformed", _NOT_OURS),
+    ("Could not decode", _NOT_OURS),
     ("Could not decode to UTF-8", _NOT_OURS),
     ("disk I/O error", _BROKEN),
 )
@@ -173,6 +174,9 @@ def connection_lost(why: BaseException) -> bool:
 def _row_of(original: BaseException, address: Address) -> _Row | None:
     if isinstance(original, OSError):
         return _os_row(original)
+    if isinstance(original, UnicodeDecodeError):
+        # A driver that reads a text of bytes that are none.
+        return _NOT_OURS
     if _of_postgresql(original):
         return _postgresql_row(original) or _UNNAMED
     if type(original).__module__.partition(".")[0] in {"sqlite3", "pysqlite3"}:
@@ -205,7 +209,8 @@ def _sqlite_row(original: BaseException, address: Address) -> _Row | None:
         return _MISSING
     if primary == 10 and _no_room(address):  # noqa: PLR2004 - SQLITE_IOERR
         return _FULL
-    if primary == 1 and "no such" in str(original):
+    said = str(original)
+    if primary == 1 and ("no such" in said or "Could not decode" in said):
         return _NOT_OURS
     return _SQLITE.get(primary)
 

@@ -69,6 +69,7 @@ def test_a_tenant_is_enabled_by_a_one_and_nothing_else(file: Path, value: str) -
         "UPDATE head SET revision = 'x'",
         "UPDATE head SET at = 'x'",
         "UPDATE head SET at = x'00'",
+        "UPDATE head SET store_id = CAST(x'fa' AS TEXT)",
         "UPDATE grants SET expires_at = 'x'",
         "UPDATE grants SET expires_at = x'00'",
     ],
@@ -90,6 +91,9 @@ def test_a_row_that_cannot_be_read_is_a_damaged_store_and_never_allowed(
     "statement",
     [
         "UPDATE changes SET content = '{'",
+        "UPDATE changes SET content = CAST(x'fafa' AS TEXT)",
+        "UPDATE changes SET hash = CAST(x'fa' AS TEXT)",
+        "UPDATE tenants SET name = CAST(x'fa' AS TEXT)",
         "UPDATE changes SET content = '[]'",
         "UPDATE changes SET content = 5",
         "UPDATE grants SET app = ''",
