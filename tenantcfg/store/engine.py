@@ -21,7 +21,7 @@ from tenantcfg.errors import OutcomeUnknown, StoreMissing
 from tenantcfg.history import Head
 from tenantcfg.ids import Revision
 from tenantcfg.instants import Instant
-from tenantcfg.store import failures, schema, sqlite
+from tenantcfg.store import failures, schema, sqlite, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,9 @@ def _sqlite_engine(address: Address) -> Engine:
         if how == _TO_WRITE:
             # Not where one only reads: a backup is looked into and stays as it is, byte by byte.
             sqlite.settle_journal(connection.connection.driver_connection)
-        connection.exec_driver_sql(how)
+            sqlite.begin_writing(connection.connection.driver_connection)
+        else:
+            connection.exec_driver_sql(how)
 
     return engine
 
@@ -147,6 +149,7 @@ class Database:
             if self.address.dialect == "postgresql":
                 connection.execute(_TURN)
             head = _head(connection, select(schema.head).with_for_update())
+            self._require_same(connection)
             yield Writing(connection, head, self._now(connection, head))
             self._commit(connection)
 
@@ -181,6 +184,15 @@ class Database:
         finally:
             connection.rollback()
             driver.execute("PRAGMA query_only=OFF")
+
+    def _require_same(self, connection: Connection) -> None:
+        """Whether it is, behind the lock, still the store that was opened, and of this release."""
+        if self._file_now() != self._file:
+            raise failures.gone(self.address)
+        version.require(
+            self.address,
+            lambda statement: [(*row,) for row in connection.exec_driver_sql(statement)],
+        )
 
     def _live_engine(self) -> Engine:
         """An engine of this process, for the file that lies at the path now."""
