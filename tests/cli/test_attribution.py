@@ -191,7 +191,7 @@ def test_a_right_that_has_ended_counts_as_not_there_and_is_not_brought_back(two_
     while run("check", "--app", APP).code == 0:
         pass
     assert apps() == [ONE, TWO]
-    anew = run(SET, APPS, ADD, "-ExpiresIn", "1s", "-o", "json").json
+    anew = run(SET, APPS, ADD, "-ExpiresIn", "2s", "-o", "json").json
     assert anew["outcomes"][0]["result"] == "added"
     run(SET, APPS, "$null", "-Force")
     while run("undo", "6", "--what-if").out.count(f"+ {APP}"):
