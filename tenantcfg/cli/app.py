@@ -433,7 +433,7 @@ def json_error(why: TenantcfgError, leaves: Exit, *, code: str = "") -> str:
 
     The code is the error's own, or PowerShell's error id where the words are PowerShell's.
     """
-    import json  # noqa: PLC0415
+    from tenantcfg.cli.output import dumped  # noqa: PLC0415
 
     members = {
         "schema": "tenantcfg/error/1",
@@ -445,7 +445,7 @@ def json_error(why: TenantcfgError, leaves: Exit, *, code: str = "") -> str:
         "hint": why.hint,
         "exit": int(leaves),
     }
-    return json.dumps(members, ensure_ascii=False)
+    return dumped(members, sys.stderr)
 
 
 def _usage_hint(why: Exception) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tenantcfg.store import Store
 
-__all__ = ["Records", "emit", "printable"]
+__all__ = ["Records", "dumped", "emit", "printable"]
 
 _GUARDED = ("=", "+", "-", "@", "\t", "\r")
 
@@ -84,9 +84,9 @@ def _escape(character: str) -> str:
 def _json(records: Records, out: TextIO) -> None:
     if records.single:
         (row,) = records.rows
-        print(_dumped({**records.stamp, **row}, out, indent=2), file=out)
+        print(dumped({**records.stamp, **row}, out, indent=2), file=out)
         return
-    opening = _dumped(records.stamp, out, indent=2)
+    opening = dumped(records.stamp, out, indent=2)
     print(opening.removesuffix("\n}") + ',\n  "items": [', end="", file=out)
     separator = "\n    "
     for row in records.rows:
@@ -99,7 +99,7 @@ def _unicode(out: TextIO) -> bool:
     return (out.encoding or "utf-8").lower().replace("-", "") == "utf8"
 
 
-def _dumped(value: object, out: TextIO, indent: int | None = None) -> str:
+def dumped(value: object, out: TextIO, indent: int | None = None) -> str:
     """JSON in which letters stand as *out* can take them; what cannot be printed is escaped."""
     text = json.dumps(value, indent=indent, ensure_ascii=not _unicode(out))
     if text.replace("\n", "").isprintable():
@@ -108,12 +108,12 @@ def _dumped(value: object, out: TextIO, indent: int | None = None) -> str:
 
 
 def _indented(row: Mapping[str, Any], out: TextIO) -> str:
-    return _dumped(row, out, indent=2).replace("\n", "\n    ")
+    return dumped(row, out, indent=2).replace("\n", "\n    ")
 
 
 def _jsonl(records: Records, out: TextIO) -> None:
     for row in records.rows:
-        print(_dumped({**records.stamp, **row}, out), file=out, flush=True)
+        print(dumped({**records.stamp, **row}, out), file=out, flush=True)
 
 
 def _csv(records: Records, out: TextIO) -> None:

@@ -261,3 +261,10 @@ def test_an_error_with_o_json_is_one_object_on_stderr_with_a_stable_code(two_app
             said.code,
         )
         assert said.out == ""
+
+
+def test_an_error_with_o_json_holds_no_character_that_acts_on_a_terminal(two_apps: Path) -> None:
+    said = run(GET, "-Identity", "a\x9b31m\u202eb", "-o", "json")
+    assert said.code == 2
+    assert said.err.strip().isprintable()
+    assert "a\x9b31m\u202eb" in json.loads(said.err)["message"]
