@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
-from tenantcfg import Store
-from tenantcfg.store import admin
-from tests.stores import BY, CONTOSO
+import pytest
+from sqlalchemy import text
+
+from tenantcfg import Store, StoreNewer, Unavailable
+from tenantcfg.store import admin, sqlite
+from tenantcfg.store.address import Address
+from tenantcfg.store.engine import engine_of
+from tests.stores import BY, CONTOSO, a_grant, revoke
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,3 +58,55 @@ def test_an_error_means_that_nothing_was_changed(tmp_path: Path) -> None:
     with Store.open(path) as store:
         assert store.head().revision == int(told.stdout.split()[-1])
         assert store.verify() == ()
+
+
+def test_a_store_that_grew_while_it_was_open_is_not_changed(store: Store, store_url: str) -> None:
+    a_grant(store)
+    engine = engine_of(Address.parse(store_url))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(StoreNewer, match="upgrade tenantcfg"):
+        revoke(store)
+    assert store.head().revision == 2
+
+
+def test_a_file_that_was_replaced_behind_a_waiting_writer_is_not_changed(tmp_path: Path) -> None:
+    path, other = tmp_path / "store.db", tmp_path / "other.db"
+    for each in (path, other):
+        with admin.create(each) as made:
+            made.add_tenant(CONTOSO, None, by=BY)
+    with Store.open(path) as store, ThreadPoolExecutor() as pool:
+        assert store.head().revision == 1
+        holder = sqlite.connect(path, patience=1)
+        holder.execute("BEGIN IMMEDIATE")
+        waiting = pool.submit(a_grant, store)
+        wait([waiting], timeout=1)
+        other.replace(path)
+        holder.execute("COMMIT")
+        holder.close()
+        with pytest.raises(Unavailable):
+            waiting.result()
+        assert a_grant(store).revision == 2
+
+
+BEGIN = """
+import sqlite3, sys
+sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None).execute("BEGIN IMMEDIATE")
+"""
+
+
+def test_a_second_maker_in_the_same_process_drops_no_lock(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    sqlite.make_file(path)
+    with closing(sqlite.connect(path, patience=1)) as holder, ThreadPoolExecutor() as pool:
+        holder.execute("BEGIN IMMEDIATE")
+        making = pool.submit(admin.create, path)
+        wait([making], timeout=1)
+        other = subprocess.run(
+            [sys.executable, "-c", BEGIN, path], check=False, capture_output=True, text=True
+        )
+        holder.execute("ROLLBACK")
+        with suppress(Unavailable):
+            making.result().close()
+    assert "database is locked" in other.stderr
