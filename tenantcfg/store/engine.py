@@ -174,10 +174,10 @@ class Database:
     @contextmanager
     def _nothing_written(self, connection: Connection) -> Iterator[None]:
         # PostgreSQL's transaction is read-only by its options; SQLite knows it by connection.
-        driver = connection.connection.driver_connection
-        if self.address.dialect == "postgresql" or driver is None:
+        if self.address.dialect == "postgresql":
             yield
             return
+        driver: Any = connection.connection.driver_connection
         driver.execute("PRAGMA query_only=ON")
         try:
             yield

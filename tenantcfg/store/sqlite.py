@@ -241,7 +241,9 @@ def replaced(path: Path, log: tuple[int, int] | None) -> None:
     SQLite takes whatever log lies beside a file for the file's own. Once nobody has the old
     file open an empty log is harmless; one that is not makes one store out of two.
     """
-    for pool in list(_pools):
+    with _opening:
+        pools = list(_pools)
+    for pool in pools:
         pool.let_go()
     found = _log(path)
     if found is not None and found.st_size and log == (found.st_dev, found.st_ino):
@@ -270,7 +272,8 @@ class Pool(Protocol):
 
 def let_go_at_fork(pool: Pool) -> None:
     """Have *pool*, as long as it lives, let go of its connections before each fork."""
-    _pools.add(pool)
+    with _opening:
+        _pools.add(pool)
 
 
 class _Connection(driver.Connection):  # type: ignore[misc]
@@ -291,7 +294,7 @@ _FORK_PATIENCE = 1.0
 _pools: WeakSet[Pool] = WeakSet()
 _open: WeakSet[_Connection] = WeakSet()
 _opening = RLock()
-"""Held by whoever opens a connection, and by a fork for as long as it takes."""
+"""Held by whoever opens a connection or joins the pools, and by a fork for as long as it takes."""
 
 
 def _opened(path: Path, patience: float) -> _Connection:
