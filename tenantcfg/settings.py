@@ -60,8 +60,8 @@ def load(
 
     Raises:
         SettingInvalid: a setting is there and empty; a file that was named cannot be read, is
-            no TOML, holds a key that is not known or a value that is no text; a variable is set twice (with and
-            without ``_FILE``); there is no home folder to keep the store in.
+            no TOML, holds a key that is not known or a value that is no text; a variable is set
+            twice (with and without ``_FILE``); there is no home folder to keep the store in.
     """
     from_file, path = _toml(environment)
     url = _first(

@@ -23,6 +23,7 @@ from tenantcfg.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tenantcfg.store.address import Address
 
@@ -59,7 +60,7 @@ _SQLITE: dict[int, _Row] = {
     10: _BROKEN,  # SQLITE_IOERR
     11: _NOT_OURS,  # SQLITE_CORRUPT
     13: _FULL,  # SQLITE_FULL
-    14: _READ_ONLY,  # SQLITE_CANTOPEN, where the file is there
+    14: _READ_ONLY,  # SQLITE_CANTOPEN
     # What our statements write fits what they read under the lock, unless that is damaged.
     19: _NOT_OURS,  # SQLITE_CONSTRAINT
     23: _READ_ONLY,  # SQLITE_AUTH
@@ -85,7 +86,7 @@ _SQLSTATE: dict[str, _Row] = {
     # No value of ours: a damaged file holds it, that is copied or restored.
     "22": _NOT_OURS,
     "23": _NOT_OURS,
-    "25006": _READ_ONLY,
+    "25006": (StoreReadOnly, "the server takes no changes", "ask whoever runs it"),
     "28": _CLOSED,
     "3D000": _MISSING,
     "40": (Unavailable, "another change came between", "ask again"),
@@ -199,14 +200,20 @@ def _os_row(original: OSError) -> _Row:
     return _BROKEN
 
 
+def _unopened_row(path: Path) -> _Row:
+    if not os.path.lexists(path):
+        return _MISSING
+    return _NOT_OURS if path.is_dir() else _READ_ONLY
+
+
 def _sqlite_row(original: BaseException, address: Address) -> _Row | None:
     code = getattr(original, "sqlite_errorcode", None)
     if code is None:
         said = str(original)
         return next((row for words, row in _SQLITE_WORDS if words in said), None)
     primary = code & 0xFF
-    if primary == 14 and address.path is not None and not os.path.lexists(address.path):  # noqa: PLR2004
-        return _MISSING
+    if primary == 14 and address.path is not None:  # noqa: PLR2004 - SQLITE_CANTOPEN
+        return _unopened_row(address.path)
     if primary == 10 and _no_room(address):  # noqa: PLR2004 - SQLITE_IOERR
         return _FULL
     said = str(original)

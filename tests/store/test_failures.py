@@ -29,6 +29,7 @@ from tests.stores import APP, BY, CONTOSO, a_grant, a_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.postgres import Server
 
@@ -204,3 +205,8 @@ def test_no_face_answers_without_a_server(postgres_of_own: Server, face: str) ->
 
         postgres_of_own.start()
         assert faces[face](store)
+
+
+def test_a_folder_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreNotOurs, match="this is no store of tenantcfg"):
+        Store.open(tmp_path)
