@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, insert, update
 
 from tenantcfg import instants
-from tenantcfg.configuration import Result, apply
+from tenantcfg.configuration import REMOVE_PARTICIPANT, Result, apply
 from tenantcfg.errors import InvalidInput, Refused, UnknownTenant, quoted
 from tenantcfg.history import Change, Operation, Verb, canonical, seal
 from tenantcfg.store import schema
@@ -77,6 +77,11 @@ def modify(
     may_remove: Collection[AppId] | None,
 ) -> Callable[[Reading], Plan]:
     """The plan of `Store.modify`."""
+    if action != REMOVE_PARTICIPANT:
+        # Whoever adds a second one has the verbs of tenants and undo close and restore its grants.
+        raise InvalidInput(
+            "no such permission", subject=quoted(action), why=f"there is {REMOVE_PARTICIPANT}"
+        )
 
     def plan(reading: Reading) -> Plan:
         found = known(reading, tenant)

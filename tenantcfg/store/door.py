@@ -373,7 +373,8 @@ class Store:
 
         Raises:
             UnknownTenant: it is not known.
-            InvalidInput: an expiry is in the past, or the list would be too long.
+            InvalidInput: an expiry is in the past, the list would be too long, or *action* is
+                not known.
             Refused: an app outside *may_remove* would lose its right.
             OutcomeUnknown: the connection was lost in the commit.
             Unavailable, StoreUnusable: nothing was changed.

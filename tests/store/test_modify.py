@@ -233,3 +233,11 @@ def test_ids_and_texts_of_all_kinds_come_back_as_they_went(store: Store) -> None
     assert all(store.check(tenant=tenant, app=app) for app in odd)
     assert next(store.history()).by == by
     assert store.verify() == ()
+
+
+def test_a_permission_that_is_not_known_is_not_granted(store: Store) -> None:
+    a_tenant(store)
+    for action in ("remove_participants", "", "\ud800"):
+        with pytest.raises(InvalidInput, match="no such permission"):
+            store.modify(CONTOSO, ListModifier(add=(APP,)), by=BY, action=action)
+    assert store.head().revision == 1
