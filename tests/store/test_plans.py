@@ -170,8 +170,8 @@ def test_a_check_finds_its_one_grant_by_all_that_names_it(store: Store, store_ur
     for plan in checks_planned(store, store_url):
         assert read_through(plan) == set()
         found = re.search(
-            r"SEARCH grants USING INDEX grants_live \((.*)\)"
-            r"|using (?:grants_live|grants_of_app) on grants .*\n\s*Index Cond: (.*)",
+            r"SEARCH grants USING (?:COVERING )?INDEX grants_(?:live|check) \((.*)\)"
+            r"|using grants_(?:live|check|of_app) on grants .*\n\s*Index Cond: (.*)",
             plan,
         )
         assert found, plan
