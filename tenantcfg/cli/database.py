@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from tenantcfg.cli.app import Run, Verbs, say, verb_options
@@ -34,6 +36,10 @@ def upgrade(run: Run, *, what_if: bool) -> Exit:
         print(f"What if: {_would(run.settings.database_url, version.SCHEMA_VERSION)}: {where}")
         return Exit.DONE
     done = admin.upgrade(run.settings.database_url)
+    if run.output is not None:
+        kept = str(done.kept) if done.kept else None
+        _print(run, "upgrade", {"before": done.before, "after": done.after, "kept": kept})
+        return Exit.DONE
     if done.kept:
         say(f"the store as it was is kept in {done.kept}")
     if done.before is None:
@@ -56,10 +62,7 @@ def current(run: Run) -> Exit:
     if run.output is None:
         print(found)
         return Exit.DONE
-    # A store of another version cannot be opened, so it has no id to tell.
-    row = {"version": found, "wanted": version.SCHEMA_VERSION}
-    records = Records("tenantcfg/version/1", [row], tuple(row), _shown(run), "", single=True)
-    emit(records, run.output)
+    _print(run, "version", {"version": found, "wanted": version.SCHEMA_VERSION})
     return Exit.DONE
 
 
@@ -95,6 +98,9 @@ def backup(run: Run, file: str, *, what_if: bool) -> Exit:
             print(f"What if: write {printable(store.url)} at {store.head()} to {printable(file)}")
         return Exit.DONE
     head = admin.backup(run.settings.database_url, file)
+    if run.output is not None:
+        _print(run, "backup", {"head": str(head), "file": file})
+        return Exit.DONE
     say(f"wrote {_shown(run)} at {head} to {file}")
     return Exit.DONE
 
@@ -122,6 +128,9 @@ def restore(run: Run, file: str, *, overwrite: bool, yes: bool, what_if: bool) -
     if overwrite:
         confirm(f"Overwrite {_shown(run)}{_lost(run)}?", yes=yes)
     head = admin.restore(file, run.settings.database_url, overwrite=overwrite)
+    if run.output is not None:
+        _print(run, "restore", {"head": str(head), "file": file})
+        return Exit.DONE
     say(f"restored {file} to {_shown(run)}, at {head}")
     return Exit.DONE
 
@@ -140,15 +149,25 @@ def copy(run: Run, from_url: str, to_url: str, *, what_if: bool) -> Exit:
     """Copy a whole store to an empty or new one; revisions and hashes are kept."""
     from tenantcfg.store import Store, admin  # noqa: PLC0415
 
-    del run
     source, target = Address.parse(from_url).shown, Address.parse(to_url).shown
     if what_if:
         with Store.open(from_url) as store:
             print(f"What if: copy {printable(source)} at {store.head()} to {printable(target)}")
         return Exit.DONE
     head = admin.copy(from_url, to_url)
+    if run.output is not None:
+        row = {"head": str(head), "from": source, "to": target}
+        _print(run, "copy", row, store=target)
+        return Exit.DONE
     say(f"copied {source} to {target}, at {head}")
     return Exit.DONE
+
+
+def _print(run: Run, schema: str, row: dict[str, Any], *, store: str | None = None) -> None:
+    # A store of another version cannot be opened, so it has no id to tell.
+    where = _shown(run) if store is None else store
+    records = Records(f"tenantcfg/{schema}/1", [row], tuple(row), where, "", single=True)
+    emit(records, run.output or "json")
 
 
 def _shown(run: Run) -> str:

@@ -125,12 +125,13 @@ class _Text:
             self._show(record)
         if problems:
             return _exit_of(problems[0])
+        code = Exit.UNEXPECTED
         try:
             code = self._statements(parsed)
         except Refused as why:
             code = failed(self._told, why, leaves=Exit.PARTLY if self._changed else None)
         finally:
-            self._results.finish()
+            self._results.finish(done=code is Exit.DONE)
         return code
 
     def _statements(self, parsed: Parsed) -> Exit:
@@ -225,7 +226,8 @@ class _Text:
         if self._told.output in {"json", "jsonl"}:
             ours = isinstance(why, TenantcfgError)
             error = why if isinstance(why, TenantcfgError) else InvalidInput(record.message)
-            line = json_error(error, _exit_of(record), code=error.code if ours else record.id)
+            leaves = Exit.PARTLY if self._changed else _exit_of(record)
+            line = json_error(error, leaves, code=error.code if ours else record.id)
             say(line)
             return
         for line in record.render(self._source, _width()).rstrip("\n").splitlines():

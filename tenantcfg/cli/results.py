@@ -69,9 +69,14 @@ class Results:
             print(self._formatted(kind, list(alike)), end="")
         sys.stdout.flush()
 
-    def finish(self) -> None:
-        """Print what is printed as a whole: one document, whatever the lines wrote."""
-        if self._output in {None, "jsonl"} or not self._rows:
+    def finish(self, *, done: bool) -> None:
+        """
+        Print what is printed as a whole: one document, whatever the lines wrote.
+
+        Lines that were *done* and wrote nothing are a document without items.
+        """
+        nothing = not self._rows and not (done and self._context.is_open)
+        if self._output in {None, "jsonl"} or nothing:
             return
         schemas = dict.fromkeys(schema for schema, _ in self._rows)
         if len(schemas) == 1:

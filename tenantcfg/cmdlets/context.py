@@ -67,6 +67,11 @@ class Context:
             self._store.close()
             self._store = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a line needed the store so far."""
+        return self._store is not None
+
     def tenant(self, named: str | None = None, piped: TenantId | None = None) -> Tenant:
         """
         The tenant that is meant: *named* on the line, else *piped*, else the nearest setting.

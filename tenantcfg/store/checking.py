@@ -92,7 +92,8 @@ class Checks:
             )
         if not isinstance(row[1], int):
             raise damaged("its revision is no number")
-        if row[1] < at_least:
+        # Put so that what is no number is refused: "not a number" is less than nothing.
+        if not row[1] >= at_least:
             raise RevisionNotReached(
                 "the store has not reached the revision",
                 subject=str(int(at_least)),
