@@ -56,7 +56,7 @@ def check(run: Run, app: str, when: str | None, at_least: str | None, *, explain
             return _plain(store, tenant, app, _least(at_least))
         if at_least is not None:
             store.check(tenant=tenant, app=app, at_least=_least(at_least))
-        explanation = store.explain(tenant=tenant, app=app, as_of=as_of_option(when))
+        explanation = store.explain(tenant=tenant, app=app, as_of=as_of_option(when, store))
         _print(run, store, explanation, now=when is None, whole=explain)
         return Exit.DENIED if isinstance(explanation.decision, Deny) else Exit.DONE
 
@@ -78,11 +78,11 @@ def who(run: Run, app: str | None, when: str | None) -> Exit:
     """Which apps may act in a tenant (--tenant), or in which tenants an app may (--app)."""
     with run.open_store() as store:
         if app is None:
-            rows = _apps_of(store, run, as_of_option(when))
+            rows = _apps_of(store, run, as_of_option(when, store))
         elif run.tenant is not None:
             raise InvalidInput("--tenant and --app are both given", hint="use tenantcfg check")
         else:
-            rows = _tenants_of(store, AppId.exact(app), as_of_option(when))
+            rows = _tenants_of(store, AppId.exact(app), as_of_option(when, store))
         columns = ("tenant", "tenant_name", "app", "granted", "expires_at")
         emit(Records.of(store, "grants", rows, columns), run.output or "table")
     return Exit.DONE
@@ -127,13 +127,13 @@ def _least(given: str | None) -> int:
     return Revision.parse(given) if given is not None else 0
 
 
-def as_of_option(given: str | None) -> Revision | datetime | None:
+def as_of_option(given: str | None, store: Store) -> Revision | datetime | None:
     """What ``--as-of`` names: a revision, an instant, or None: now."""
     if given is None:
         return None
     from tenantcfg.cmdlets import as_of  # noqa: PLC0415
 
-    return as_of(given)
+    return as_of(given, store)
 
 
 def _print(run: Run, store: Store, explanation: Explanation, *, now: bool, whole: bool) -> None:

@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 from tenantcfg.cli.app import FORMATS, Run, Verb, tenantcfg
 from tenantcfg.cli.exits import Exit
 from tenantcfg.errors import TenantcfgError
+from tenantcfg.ids import AppId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -101,11 +102,14 @@ def _edits(ctx: click.Context) -> Iterator[str]:
 
 def _tenants(store: Store) -> list[str]:
     known = store.tenants()
-    return [one.name for one in known if one.name] + [one.id.value for one in known]
+    names = [one.name for one in known if one.name and AppId.exact(one.name).pastable]
+    return names + [one.id.value for one in known if one.id.pastable]
 
 
 def _apps(store: Store) -> list[str]:
-    return [app.value for app in store.known_apps()]
+    # A shell puts what is offered on the line as it is: what it could read as more than a
+    # word is not offered.
+    return [app.value for app in store.known_apps() if app.pastable]
 
 
 def _from_store(ctx: click.Context, read: Callable[[Store], list[str]]) -> list[str]:

@@ -14,7 +14,7 @@ from tenantcfg.cli.app import Run, Verb, Verbs, known_apps, say, verb_options
 from tenantcfg.cli.changing import attributed, context_of, done
 from tenantcfg.cli.exits import Exit
 from tenantcfg.cli.output import Records, emit, printable
-from tenantcfg.cmdlets import difference
+from tenantcfg.cmdlets import difference, revision_in
 from tenantcfg.errors import UnknownTenant
 from tenantcfg.history import Verb as Operation
 from tenantcfg.ids import AppId, Revision, TenantId
@@ -92,7 +92,7 @@ def undo(
     with run.open_store() as store:
         context = context_of(run, store)
         by = context.by(on_behalf_of=on_behalf_of, reason=reason)
-        change = store.undo(Revision.parse(revision), by=by, what_if=what_if)
+        change = store.undo(revision_in(revision, store), by=by, what_if=what_if)
         return done(run, store, change, what_if=what_if)
 
 

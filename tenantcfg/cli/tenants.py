@@ -71,7 +71,7 @@ def add(
 def list_(run: Run, when: str | None) -> Exit:
     """The tenants, with their names, and whether they are enabled."""
     with run.open_store() as store:
-        rows = [_row(one) for one in store.tenants(as_of=as_of_option(when))]
+        rows = [_row(one) for one in store.tenants(as_of=as_of_option(when, store))]
         columns = ("tenant", "name", "enabled", "added")
         emit(Records.of(store, "tenants", rows, columns), run.output or "table")
     return Exit.DONE

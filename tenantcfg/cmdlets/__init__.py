@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tenantcfg.cmdlets import connection, meeting_configuration
 from tenantcfg.cmdlets.context import Context, shown_tenant
 from tenantcfg.cmdlets.lists import LIST_PARAMETER
-from tenantcfg.cmdlets.meeting_configuration import as_of
+from tenantcfg.cmdlets.meeting_configuration import as_of, revision_in
 from tenantcfg.cmdlets.objects import ConfigurationObject, ConnectionObject, TenantObject
 from tenantcfg.cmdlets.pin import Pins, terminal_session
 from tenantcfg.cmdlets.report import difference, summary
@@ -35,6 +35,7 @@ __all__ = [
     "cmdlets",
     "declared",
     "difference",
+    "revision_in",
     "shown_tenant",
     "summary",
     "terminal_session",

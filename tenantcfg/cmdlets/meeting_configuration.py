@@ -16,7 +16,7 @@ from tenantcfg.cmdlets.lists import LIST_PARAMETER, combined, modifier
 from tenantcfg.cmdlets.objects import ConfigurationObject
 from tenantcfg.cmdlets.report import difference
 from tenantcfg.configuration import ListModifier, Result
-from tenantcfg.errors import InvalidInput
+from tenantcfg.errors import Conflict, InvalidInput
 from tenantcfg.ids import Revision
 from tenantcfg.powershell import Kind, Parameter
 
@@ -29,9 +29,18 @@ if TYPE_CHECKING:
     from tenantcfg.ids import AppId, TenantId
     from tenantcfg.instants import Instant
     from tenantcfg.powershell import Invocation
-    from tenantcfg.store import Tenant
+    from tenantcfg.store import Store, Tenant
 
-__all__ = ["GET_PARAMETERS", "SET_PARAMETERS", "as_of", "get", "judge_get", "judge_set", "set_"]
+__all__ = [
+    "GET_PARAMETERS",
+    "SET_PARAMETERS",
+    "as_of",
+    "get",
+    "judge_get",
+    "judge_set",
+    "revision_in",
+    "set_",
+]
 
 SET_PARAMETERS = (
     Parameter(LIST_PARAMETER, Kind.LIST_MODIFIER),
@@ -101,7 +110,7 @@ def get(context: Context, call: Invocation) -> None:
     tenant = context.tenant(bound.get("Tenant"))
     if "Filter" in bound and not _wildcard(bound["Filter"]).fullmatch(_IDENTITY):
         return
-    when = as_of(bound["AsOf"]) if "AsOf" in bound else None
+    when = as_of(bound["AsOf"], context.store) if "AsOf" in bound else None
     call.write(ConfigurationObject(tenant, context.store.configuration(tenant.id, as_of=when)))
 
 
@@ -138,16 +147,37 @@ def set_(context: Context, call: Invocation) -> None:
     call.write(ConfigurationObject(tenant, configuration, change))
 
 
-def as_of(given: str) -> Revision | datetime:
+def as_of(given: str, store: Store | None = None) -> Revision | datetime:
     """
     The point in the history that ``-AsOf`` or ``--as-of`` names: a revision or an instant.
 
     Raises:
         InvalidInput: *given* is neither.
+        Conflict: it is a receipt, and not of a change of *store*.
     """
     if re.fullmatch(r"\d+(:[0-9a-fA-F]*)?", given, re.ASCII):
-        return Revision.parse(given)
+        return Revision.parse(given) if store is None else revision_in(given, store)
     return instants.to_datetime(instants.parse(given))
+
+
+def revision_in(given: str, store: Store) -> Revision:
+    """
+    The revision that *given* names: a number, or the ``REV:HASH`` of a receipt of *store*.
+
+    Raises:
+        InvalidInput: it is neither.
+        Conflict: its hash is another: the receipt is of another store, or of a history that
+            a restore replaced.
+    """
+    revision, (_, _, digest) = Revision.parse(given), given.strip().partition(":")
+    if digest and store.change(revision).hash != digest.lower():
+        raise Conflict(
+            "the receipt is not of this history",
+            subject=f"'{revision}:...'",
+            why="revision and hash do not belong together",
+            hint="name the store that it came from, or look into tenantcfg history",
+        )
+    return revision
 
 
 def _judge_identity(bound: Mapping[str, Any]) -> None:

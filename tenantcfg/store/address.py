@@ -16,14 +16,17 @@ from tenantcfg.errors import InvalidInput
 __all__ = ["Address"]
 
 _POSTGRESQL = re.compile(
-    r"(?:postgres|postgresql|postgresql\+psycopg)://"
+    r"(?i:postgres|postgresql|postgresql\+psycopg)://"
     r"(?P<rest>(?:[^/?#@]*@)?"
     r"(?P<shown>(?:\[[0-9a-fA-F:.]*\]|[^/?#@:\[\],]*)(?::\d*)?"
     r"(?:,(?:\[[0-9a-fA-F:.]*\]|[^/?#@:\[\],]*)(?::\d*)?)*(?:/[^/?#@]*)?)"
-    r"(?:\?[^#]*)?)"
+    r"(?:\?[^#=&]+=[^#=&]*(?:&[^#=&]+=[^#=&]*)*)?)"
 )
 # What would be a file's name is an address with a slip in it, and may hold a password.
-_SLIPPED = re.compile(r"(?i)(?:postgres(?:ql)?(?:\+psycopg)?|sqlite):|.*\bpassword\s*=", re.DOTALL)
+_SLIPPED = re.compile(
+    r"(?i)(?:postgres(?:ql)?(?:\+psycopg)?|sqlite)(?::|//)|.*\bpassword\s*=|[^/]*//[^/]*@",
+    re.DOTALL,
+)
 # libpq repeats the word in which it finds one of these.
 _UNREADABLE = re.compile(r"%(?![0-9a-fA-F]{2})|%00")
 
@@ -76,14 +79,24 @@ class Address:
     @classmethod
     def _server(cls, given: str, scheme: str) -> Address:
         match = _POSTGRESQL.fullmatch(given)
-        if match is None or _UNREADABLE.search(given):
-            known = scheme in {"postgres", "postgresql", "postgresql+psycopg"}
+        if match is None or _UNREADABLE.search(given) or not _decodes(given):
+            known = scheme.lower() in {"postgres", "postgresql", "postgresql+psycopg"}
             why = "a part of it cannot be read" if known else "only SQLite and PostgreSQL are known"
             hint = "escape @ / ? # % in user and password as %40 %2F %3F %23 %25" if known else ""
             _refuse(scheme if scheme.isidentifier() else "", why, hint)
         return cls(
             "postgresql", f"postgresql://{match['shown']}", None, f"postgresql://{match['rest']}"
         )
+
+
+def _decodes(given: str) -> bool:
+    """Whether what is percent-encoded is UTF-8; whoever decodes it would repeat it."""
+    try:
+        for run in re.findall(r"(?:%[0-9a-fA-F]{2})+", given):
+            bytes.fromhex(run.replace("%", "")).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _refuse(scheme: str, why: str, hint: str) -> NoReturn:

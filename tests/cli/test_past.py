@@ -136,9 +136,9 @@ def _tampered(store: Path, *statements: str) -> None:
         "DELETE FROM tenants",
         "UPDATE changes SET content = replace(content, '1-1', '2-1') WHERE revision = 2",
         "UPDATE changes SET at = at + 1 WHERE revision = 2",
-        "UPDATE changes SET hash = replace(hash, '0', '1') WHERE revision = 2",
+        "UPDATE changes SET hash = substr(hash, 2) || 'x' WHERE revision = 2",
         "UPDATE head SET revision = 2",
-        "UPDATE head SET hash = replace(hash, '0', '1')",
+        "UPDATE head SET hash = substr(hash, 2) || 'x'",
     ],
 )
 def test_audit_verify_finds_a_changed_row(statement: str, two_apps: Path) -> None:
@@ -195,3 +195,26 @@ def test_problems_are_data(two_apps: Path) -> None:
     assert said.code == 8
     assert said.json["schema"] == "tenantcfg/problems/1"
     assert ONE in said.json["items"][0]["problem"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("undo", "{}"),
+        ("undo", "{}", "--what-if"),
+        ("check", "--tenant", "contoso", "--app", APP, "--as-of", "{}"),
+        ("who", "--tenant", "contoso", "--as-of", "{}"),
+        (GET, "-AsOf", "{}"),
+        ("tenant", "list", "--as-of", "{}"),
+    ],
+    ids=" ".join,
+)
+def test_a_receipt_of_another_history_names_nothing_here(
+    line: tuple[str, ...], two_apps: Path
+) -> None:
+    head = run("audit", "head").out.strip()
+    wrong = head[:-1] + ("0" if head[-1] != "0" else "1")
+    said = run(*(word.format(wrong) for word in line))
+    assert (said.code, said.out, revision()) in ((7, "", 3), (2, "", 3))
+    assert "the receipt is not of this history" in said.err
+    assert run(*(word.format(head) for word in line)).code in (0, 3)

@@ -21,6 +21,11 @@ from tenantcfg.store.address import Address
         "Postgres:u:hunter2@127.0.0.1/db",
         "host=127.0.0.1 password=hunter2",
         "host=127.0.0.1 password = hunter2",
+        "postgresql://u@127.0.0.1:1/db?hunter2",
+        "postgresql://u@127.0.0.1:1/db?sslmode=disable&hunter2",
+        "postgresql//u:hunter2@127.0.0.1/db",
+        "u//a:hunter2@127.0.0.1/db",
+        "postgresql://u:hun%C3%28ter2@127.0.0.1/db",
         "mysql://u:hunter2@127.0.0.1/db",
     ],
 )
@@ -35,6 +40,7 @@ def test_an_address_with_a_slip_is_refused_and_its_password_not_repeated(given: 
     [
         ("postgresql://u:hun%25ter2@db.example/x?password=y", "postgresql://db.example/x"),
         ("postgres://u@[::1]:5433,db2:5432/x", "postgresql://[::1]:5433,db2:5432/x"),
+        ("PostgreSQL://u@h/x?sslmode=disable&application_name=a", "postgresql://h/x"),
         ("sqlite:////srv/a.db", "sqlite:////srv/a.db"),
         ("/srv/postgresql/a:b.db", "sqlite:////srv/postgresql/a:b.db"),
         (Path("/srv/password=x"), "sqlite:////srv/password=x"),
