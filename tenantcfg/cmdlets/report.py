@@ -31,7 +31,7 @@ def summary(change: Change, *, tenant: str) -> Iterator[str]:
     """What a person is told of a change that was made, or that found nothing to do."""
     for outcome in change.outcomes:
         yield f"{tenant}: {outcome.result} {outcome.app}{_detail(outcome)}"
-    what = "" if change.outcomes else f"{change.operation.verb}, "
+    what = "" if change.outcomes else f"{_tenant(change)}, "
     if change.stored:
         yield f"{tenant}: {what}revision {change.revision}"
     elif not change.outcomes:

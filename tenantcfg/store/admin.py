@@ -25,6 +25,8 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import delete, update
 
 import tenantcfg
@@ -334,10 +336,26 @@ def _grow(address: Address) -> Upgrade:
         before = MigrationContext.configure(connection).get_current_revision()
         if before == version.SCHEMA_VERSION:
             return Upgrade(before, before)
+        config = _config(connection)
+        _require_known(config, before, address)
         kept = _kept(address.path, before) if before and address.path else None
         with _one_at_a_time:
-            command.upgrade(_config(connection), "head")
+            command.upgrade(config, "head")
     return Upgrade(before, version.SCHEMA_VERSION, kept)
+
+
+def _require_known(config: Config, before: str | None, address: Address) -> None:
+    """Raise StoreNotOurs where there is no way from the version *before*."""
+    try:
+        if before is not None:
+            ScriptDirectory.from_config(config).get_revision(before)
+    except CommandError as why:
+        raise StoreNotOurs(
+            "the store's version is none of ours",
+            subject=f"'{address.shown}'",
+            why=f"version {before}",
+            hint="restore a backup",
+        ) from why
 
 
 # What a migration calls `alembic.op` and `alembic.context` belongs to the whole process.

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -285,3 +287,13 @@ def test_a_folder_with_a_percent_sign_in_its_name_is_found(tmp_path: Path) -> No
     shutil.copytree(admin.migrations(), odd / "migrations", ignore=pruned)
     made = run(odd, UPGRADE, str(odd / "store.db"))
     assert made.stdout == f"None {SCHEMA_VERSION} None\n", made.stderr
+
+
+def test_a_version_that_nobody_wrote_is_refused_and_nothing_is_copied(tmp_path: Path) -> None:
+    file = tmp_path / "store" / "tenantcfg.db"
+    admin.create(file).close()
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(StoreNotOurs, match="none of ours"):
+        admin.upgrade(file)
+    assert [path.name for path in file.parent.glob("*.0000*")] == []
