@@ -17,7 +17,7 @@ from tenantcfg.cli.output import Records, emit, printable
 from tenantcfg.cmdlets import difference, revision_in
 from tenantcfg.errors import UnknownTenant
 from tenantcfg.history import Verb as Operation
-from tenantcfg.ids import AppId, Revision, TenantId
+from tenantcfg.ids import AppId, TenantId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
