@@ -18,6 +18,7 @@ Every error of ours, and the one table of refusal reasons.
     |   +-- StoreReadOnly
     |   +-- StoreFull
     +-- SettingInvalid        a setting is missing or cannot be used          exit 2
+    +-- OutputLost            what was asked for was not told                 exit 1
 
 "Cannot tell" is never a decision: whatever could not be asked raises, and nothing that
 raises permits.
@@ -32,6 +33,7 @@ __all__ = [
     "Conflict",
     "InvalidInput",
     "OutcomeUnknown",
+    "OutputLost",
     "Reason",
     "Refused",
     "RevisionNotReached",
@@ -136,6 +138,12 @@ class SettingInvalid(TenantcfgError):
     """A setting is missing, unreadable or contradicts another: correct it and start again."""
 
     code = "setting_invalid"
+
+
+class OutputLost(TenantcfgError):
+    """Standard output cannot be written; what was to be changed is: read the history."""
+
+    code = "output_lost"
 
 
 class Refused(TenantcfgError):

@@ -21,7 +21,7 @@ import click
 
 from tenantcfg import __version__
 from tenantcfg.cli.exits import Exit, exit_of
-from tenantcfg.errors import InvalidInput, SettingInvalid, TenantcfgError
+from tenantcfg.errors import InvalidInput, OutputLost, SettingInvalid, TenantcfgError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -150,16 +150,6 @@ class Verbs(click.Group):
 
 class _ReaderGone(Exception):
     """Whoever reads standard output has gone; there is no use in writing on."""
-
-
-class OutputLost(TenantcfgError):
-    """Standard output cannot be written, so what was asked for was not told."""
-
-    code = "output_lost"
-
-    def __init__(self, why: str) -> None:
-        hint = "what was to be changed is changed: tenantcfg history shows it"
-        super().__init__("standard output cannot be written", why=why, hint=hint)
 
 
 class _TopLevel(Verbs):
@@ -411,7 +401,9 @@ def _as_ours(why: Exception) -> TenantcfgError:
         case click.UsageError():
             return InvalidInput(why.format_message())
         case OSError(filename=None):
-            return OutputLost(why.strerror or str(why))
+            hint = "what was to be changed is changed: tenantcfg history shows it"
+            said = why.strerror or str(why)
+            return OutputLost("standard output cannot be written", why=said, hint=hint)
         case OSError():
             return SettingInvalid(_os_error(why))
     return TenantcfgError(f"unexpected {type(why).__name__}", why=str(why))

@@ -35,7 +35,7 @@ from tenantcfg.powershell import (
 from tenantcfg.powershell.argv import ArgvRefusal, ParameterKind, parse_words
 from tenantcfg.powershell.binding import matching
 from tenantcfg.powershell.records import StatementFailed
-from tenantcfg.powershell.tree import Extent
+from tenantcfg.powershell.tree import Extent, commands_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,7 +117,7 @@ class _Text:
 
     def _run(self, parsed: Parsed) -> Exit:
         self._source = parsed.script.text
-        self._context.alone = len(parsed.script.statements) == 1
+        self._context.alone = len(list(commands_in(parsed.script.statements))) == 1
         if parsed.unsupported or parsed.errors:
             return self._refused(parsed)
         problems = self._session.judge(parsed.script)

@@ -23,7 +23,7 @@ from tenantcfg.powershell.characters import (
     is_letter,
 )
 from tenantcfg.powershell.syntax import Parsed, parse
-from tenantcfg.powershell.tree import Command, Hashtable
+from tenantcfg.powershell.tree import Command, Hashtable, commands_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -365,7 +365,7 @@ def _refuse_commands(element: CommandElement, word: str) -> None:
     In a hashtable it is a word that wanted quotes; elsewhere it would be run: an argument is
     data, and may come from anywhere.
     """
-    if not _holds_command(element):
+    if not any(commands_in(element)):
         return
     if isinstance(element, Hashtable):
         raise _Refused(f"A value in {word} is not a legal bare word.", _QUOTE_IT)
@@ -373,15 +373,6 @@ def _refuse_commands(element: CommandElement, word: str) -> None:
         f"{quoted(word)} holds a command, and an argument is not run.",
         "write the value out, or give the whole line to -Command",
     )
-
-
-def _holds_command(node: object) -> bool:
-    if isinstance(node, Command):
-        return True
-    if isinstance(node, tuple):
-        return any(map(_holds_command, node))
-    # Every node is a dataclass with slots; a leaf has none that are nodes.
-    return any(_holds_command(getattr(node, name)) for name in getattr(node, "__slots__", ()))
 
 
 class _Reader:

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from decimal import Decimal
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "SubExpression",
     "Unsupported",
     "Variable",
+    "commands_in",
 ]
 
 
@@ -218,6 +220,20 @@ class Pipeline:
 
     elements: tuple[Command | ExpressionElement | Unsupported, ...]
     extent: Extent
+
+
+def commands_in(node: object) -> Iterator[Command]:
+    """Every command in *node*, a node or a tuple of nodes, however deep."""
+    if isinstance(node, Command):
+        yield node
+    parts = node if isinstance(node, tuple) else _parts(node)
+    for part in parts:
+        yield from commands_in(part)
+
+
+def _parts(node: object) -> list[object]:
+    # Every node is a dataclass with slots; nothing else in a tree holds nodes.
+    return [getattr(node, name) for name in getattr(node, "__slots__", ())]
 
 
 @dataclass(frozen=True, slots=True)
