@@ -64,6 +64,7 @@ _VERB_NOUN = re.compile(
     r"(?i)(?:\w+\\)?(?:[a-z]+-[a-z]\w*|cs(?:applicationmeetingconfiguration|tenant))"
 )
 _TEXT_DOORS = {"-command": "command", "-c": "command", "-file": "file", "-f": "file", "-": "stdin"}
+_POWERSHELL_OPTION = re.compile(r"(?i)-(?!command$|file$|o)[a-z]{2,}")
 _VERBS = {
     "check": ("tenantcfg.cli.asking", "check"),
     "who": ("tenantcfg.cli.asking", "who"),
@@ -199,6 +200,8 @@ class _TopLevel(Verbs):
         if not args and not ctx.resilient_parsing and not sys.stdin.isatty():
             args = ["-"]
         first = _first_word(args)
+        if first < len(args) and _POWERSHELL_OPTION.fullmatch(args[first]):
+            ctx.fail(f"no such option: '{args[first]}': a text is given by -Command or -File")
         if first < len(args) and args[first].lower() in _TEXT_DOORS:
             # "-Command" would be read as a row of short options.
             args = [*args[:first], "--", *args[first:]]
@@ -375,11 +378,17 @@ def run(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         _leave_unread()
     except BaseException as why:  # noqa: BLE001 - each kind ends in its exit code, or goes on
-        return _ended(told, why)
+        return _ended(told, why, argv)
     return code
 
 
-def _ended(told: Run, why: BaseException) -> int:
+def _format_in(argv: Sequence[str]) -> str | None:
+    line = " ".join(argv)
+    found = re.search(r"(?:^|\s)(?:-o\s*|--output[=\s])(json|jsonl)(?=\s|$)", line)
+    return found[1] if found else None
+
+
+def _ended(told: Run, why: BaseException, argv: Sequence[str]) -> int:
     match why:
         case click.exceptions.Exit():
             return why.exit_code
@@ -389,8 +398,12 @@ def _ended(told: Run, why: BaseException) -> int:
         case click.Abort() | KeyboardInterrupt():
             say(f"interrupted: {str(why) or 'nothing is half-done'}")
             return Exit.INTERRUPTED
-        case Exception():
+        case click.UsageError():
+            # Where the line could not be read, what it said of the format still counts.
+            told.output = told.output or _format_in(argv)
             return failed(told, _as_ours(why), hint=_usage_hint(why))
+        case Exception():
+            return failed(told, _as_ours(why))
     raise why
 
 

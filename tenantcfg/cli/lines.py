@@ -336,6 +336,8 @@ def _take(run: Run, name: str, value: str | None) -> None:
 
 
 def _file(words: Sequence[str]) -> str:
+    if not words:
+        raise InvalidInput("-File has no path", hint="tenantcfg -File grants.ps1")
     if len(words) != 1:
         raise InvalidInput(
             "-File takes one path and nothing behind it",
