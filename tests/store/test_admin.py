@@ -183,7 +183,7 @@ def test_many_that_make_a_store_at_once_make_one(new_url: str) -> None:
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(8)
+        for _ in range(5)
     ]
     for maker in makers:
         assert maker.stdin is not None

@@ -182,12 +182,17 @@ def upgrade() -> None:
 '''
 
 
+def copy_program(package: Path, migrations: Path) -> None:
+    """Copy it with what is compiled of it, but for files that somebody is just writing."""
+    being_written = shutil.ignore_patterns("*.pyc.*")
+    shutil.copytree(PACKAGE, package, ignore=being_written)
+    shutil.copytree(admin.migrations(), migrations, ignore=being_written)
+
+
 def a_later_release(folder: Path, *, failing: str = "") -> Path:
     """A copy of the program and its migrations, one migration further on."""
     later = folder / "later"
-    pruned = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PACKAGE, later / "tenantcfg", ignore=pruned)
-    shutil.copytree(admin.migrations(), later / "migrations", ignore=pruned)
+    copy_program(later / "tenantcfg", later / "migrations")
     (later / "migrations" / "versions" / "0002_note.py").write_text(ADDED.format(failing=failing))
     said = later / "tenantcfg" / "store" / "version.py"
     said.write_text(said.read_text().replace('SCHEMA_VERSION = "0001"', 'SCHEMA_VERSION = "0002"'))
@@ -196,7 +201,7 @@ def a_later_release(folder: Path, *, failing: str = "") -> Path:
 
 def run(program: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """*code* in a process of its own, with the program at *program*."""
-    environment = {**os.environ, "PYTHONPATH": str(program), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(program)}
     command = [sys.executable, "-W", "error", "-c", code, *arguments]
     return subprocess.run(
         command, check=False, capture_output=True, text=True, env=environment, cwd=program
@@ -273,18 +278,14 @@ print(admin.restore(sys.argv[1], sys.argv[2]).revision, admin.current(sys.argv[2
 
 def test_an_installed_package_has_its_migrations_inside(tmp_path: Path) -> None:
     installed = tmp_path / "site"
-    pruned = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PACKAGE, installed / "tenantcfg", ignore=pruned)
-    shutil.copytree(admin.migrations(), installed / "tenantcfg" / "_migrations", ignore=pruned)
+    copy_program(installed / "tenantcfg", installed / "tenantcfg" / "_migrations")
     made = run(installed, UPGRADE, str(tmp_path / "made" / "store.db"))
     assert made.stdout == f"None {SCHEMA_VERSION} None\n", made.stderr
 
 
 def test_a_folder_with_a_percent_sign_in_its_name_is_found(tmp_path: Path) -> None:
     odd = tmp_path / "100%(here)s"
-    pruned = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PACKAGE, odd / "tenantcfg", ignore=pruned)
-    shutil.copytree(admin.migrations(), odd / "migrations", ignore=pruned)
+    copy_program(odd / "tenantcfg", odd / "migrations")
     made = run(odd, UPGRADE, str(odd / "store.db"))
     assert made.stdout == f"None {SCHEMA_VERSION} None\n", made.stderr
 

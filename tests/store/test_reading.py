@@ -200,7 +200,7 @@ def test_a_long_history_comes_whole_and_holds_up_nobody(
 ) -> None:
     a_tenant(store)
     for number in range(220):
-        a_grant(store, AppId(f"app{number}"))
+        store.modify(CONTOSO, ListModifier(add=(AppId(f"app{number}"),)), by=BY)
 
     changes = store.history(newest_first=newest_first)
     first = next(changes)
