@@ -233,9 +233,7 @@ def test_a_backup_needs_its_folder(store_url: str, tmp_path: Path) -> None:
         admin.backup(store_url, tmp_path / "nowhere" / "backup.db")
 
 
-def test_there_is_nothing_to_back_up_where_there_is_no_store(
-    new_url: str, tmp_path: Path
-) -> None:
+def test_there_is_nothing_to_back_up_where_there_is_no_store(new_url: str, tmp_path: Path) -> None:
     with pytest.raises(StoreMissing):
         admin.backup(new_url, tmp_path / "backup.db")
     assert not (tmp_path / "backup.db").exists()
