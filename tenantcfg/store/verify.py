@@ -73,6 +73,7 @@ def problems(connection: Connection, *, earlier: Head | str | None = None) -> Ge
     """
     anchor = _anchor(earlier)
     yield from _damage(connection)
+    yield from _strangers(connection)
     before = START
     with closing(_Tables(connection)) as rows:
         for row in rows.changes:
@@ -104,6 +105,25 @@ def _damage(connection: Connection) -> Iterator[Problem]:
         for (line,) in connection.execute(text("PRAGMA integrity_check(20)")):
             if line != "ok":
                 yield Problem(None, f"the file is damaged: {line}")
+
+
+_STRANGERS = {
+    "sqlite": "SELECT type || ' ' || name FROM sqlite_master WHERE type IN ('trigger', 'view')",
+    "postgresql": """
+        SELECT 'trigger ' || tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+        WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace
+        UNION ALL
+        SELECT 'rule ' || rulename FROM pg_rules WHERE schemaname = current_schema()
+        UNION ALL
+        SELECT 'view ' || viewname FROM pg_views WHERE schemaname = current_schema()
+    """,
+}
+
+
+def _strangers(connection: Connection) -> Iterator[Problem]:
+    """What would act beside our statements, or stand in a table's place."""
+    for (name,) in connection.execute(text(_STRANGERS[connection.dialect.name])):
+        yield Problem(None, f"the store has a {name}, and no release of ours makes one")
 
 
 # Reading: every table in the order of revisions, handed out revision by revision.

@@ -206,6 +206,28 @@ def test_every_two_rows_that_change_places_are_found(connection: Connection, tab
         assert tampered(connection, *gone, *back), f"{one} and {other}"
 
 
+def test_what_acts_beside_our_statements_is_found(connection: Connection) -> None:
+    trigger = {
+        "sqlite": [
+            "CREATE TRIGGER again AFTER UPDATE ON grants BEGIN"
+            " UPDATE grants SET to_revision = NULL; END"
+        ],
+        "postgresql": [
+            "CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql"
+            " AS $$ BEGIN RETURN NEW; END $$",
+            "CREATE TRIGGER again AFTER UPDATE ON grants EXECUTE FUNCTION again()",
+        ],
+    }[connection.dialect.name]
+    said = tampered(connection, *map(text, trigger))
+    assert said == ["the store has a trigger again, and no release of ours makes one"]
+    view = (
+        text("ALTER TABLE change_apps RENAME TO kept"),
+        text("CREATE VIEW change_apps AS SELECT * FROM kept"),
+    )
+    said = tampered(connection, *view)
+    assert "the store has a view change_apps, and no release of ours makes one" in said
+
+
 def test_problems_say_which_revision_and_what(connection: Connection) -> None:
     grants = schema.grants
     theirs = (grants.c.tenant == "fabrikam", grants.c.app == "a", grants.c.to_revision.is_(None))
