@@ -497,7 +497,7 @@ def test_a_text_is_taken_as_it_is(reason: str, *, colon: bool) -> None:
     parsed = parse(SET + " " + source(*words))
     command = parsed.script.statements[0].elements[0]
     assert isinstance(command, Command)
-    value = command.elements[-1]
-    value = value.argument if isinstance(value, CommandParameter) else value
+    last = command.elements[-1]
+    value = last.argument if isinstance(last, CommandParameter) else last
     assert isinstance(value, StringConstant)
     assert value.value == reason

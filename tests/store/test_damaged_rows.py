@@ -18,6 +18,7 @@ from tenantcfg.history import Actor
 from tenantcfg.store import admin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 BY = Attribution(Actor("os:alice"))
@@ -41,12 +42,12 @@ def write(file: Path, statement: str) -> None:
 
 def answers(store: Store) -> list[Any]:
     """Each way to ask, and what it said or raised."""
-    asked = (
+    asked: tuple[Callable[[], Any], ...] = (
         lambda: store.check(tenant=CONTOSO, app=APP),
         lambda: store.check_many([(CONTOSO, APP)])[0],
         lambda: store.explain(tenant="contoso", app=APP.value).decision,
     )
-    said = []
+    said: list[Any] = []
     for ask in asked:
         try:
             said.append(ask())
@@ -57,7 +58,7 @@ def answers(store: Store) -> list[Any]:
 
 @pytest.mark.parametrize("value", ["'no'", "'false'", "7", "-1", "x'00'", "''", "0.5", "'1x'"])
 def test_a_tenant_is_enabled_by_a_one_and_nothing_else(file: Path, value: str) -> None:
-    write(file, f"UPDATE tenants SET enabled = {value}")
+    write(file, f"UPDATE tenants SET enabled = {value}")  # noqa: S608 - a value above
     with Store.open(file) as store:
         assert [said for said in answers(store) if not isinstance(said, Exception) and said] == []
 
@@ -108,7 +109,7 @@ def test_reading_what_nobody_wrote_raises_what_is_documented(file: Path, stateme
         reads = (
             lambda: list(store.history()),
             lambda: store.change(2),
-            lambda: store.tenants(),
+            store.tenants,
             lambda: store.configuration(CONTOSO),
             lambda: store.grants_of(APP),
             lambda: store.explain(tenant="contoso", app=APP.value),
@@ -125,9 +126,9 @@ def test_reading_what_nobody_wrote_raises_what_is_documented(file: Path, stateme
 
 @pytest.mark.parametrize("value", ["''", "5", "x'00'", "'of nobody'"])
 def test_a_store_id_that_is_none_is_a_problem(file: Path, value: str) -> None:
-    write(file, f"UPDATE head SET store_id = {value}")
+    write(file, f"UPDATE head SET store_id = {value}")  # noqa: S608 - a value above
     with Store.open(file) as store:
-        assert [problem.what for problem in store.verify()][0].startswith("the store's id is none")
+        assert next(problem.what for problem in store.verify()).startswith("the store's id is none")
 
 
 def test_a_head_behind_its_history_is_a_damaged_store_and_nothing_changes(file: Path) -> None:

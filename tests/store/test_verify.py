@@ -178,7 +178,7 @@ def test_every_row_that_is_there_twice_is_found_also_without_its_constraints(
 ) -> None:
     name = table.name
     without = (
-        text(f"CREATE TABLE bare AS SELECT * FROM {name}"),
+        text(f"CREATE TABLE bare AS SELECT * FROM {name}"),  # noqa: S608 - a table's name
         text(f"DROP TABLE {name}"),
         text(f"ALTER TABLE bare RENAME TO {name}"),
     )
@@ -209,12 +209,12 @@ def test_every_two_rows_that_change_places_are_found(connection: Connection, tab
 def test_what_acts_beside_our_statements_is_found(connection: Connection) -> None:
     trigger = {
         "sqlite": [
-            "CREATE TRIGGER again AFTER UPDATE ON grants BEGIN"
-            " UPDATE grants SET to_revision = NULL; END"
+            """CREATE TRIGGER again AFTER UPDATE ON grants
+            BEGIN UPDATE grants SET to_revision = NULL; END"""
         ],
         "postgresql": [
-            "CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql"
-            " AS $$ BEGIN RETURN NEW; END $$",
+            """CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql
+            AS $$ BEGIN RETURN NEW; END $$""",
             "CREATE TRIGGER again AFTER UPDATE ON grants EXECUTE FUNCTION again()",
         ],
     }[connection.dialect.name]
