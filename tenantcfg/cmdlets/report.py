@@ -31,7 +31,9 @@ def summary(change: Change, *, tenant: str) -> Iterator[str]:
     """What a person is told of a change that was made, or that found nothing to do."""
     for outcome in change.outcomes:
         yield f"{tenant}: {outcome.result} {outcome.app}{_detail(outcome)}"
-    what = "" if change.outcomes else f"{_tenant(change)}, "
+    effect = change.operation.details.get("effect")
+    verb = f"{change.operation.verb} ({effect})" if effect else f"{change.operation.verb}"
+    what = "" if change.outcomes else f"{verb}, "
     if change.stored:
         yield f"{tenant}: {what}revision {change.revision}"
     elif not change.outcomes:
