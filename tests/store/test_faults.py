@@ -483,6 +483,8 @@ def test_a_restore_killed_at_any_moment_leaves_the_store_before_or_after(
             [sys.executable, "-c", RESTORER, str(tmp_path / "backup.db"), store_url],
             stdout=subprocess.PIPE,
             text=True,
+            # What it leaves behind goes with the test.
+            env={**os.environ, "TMPDIR": str(tmp_path)},
         )
         assert restorer.stdout is not None
         assert restorer.stdout.readline() == "begun\n"
