@@ -43,7 +43,7 @@ _BOOLEANS = {"true": "$true", "$true": "$true", "false": "$false", "$false": "$f
 
 _DEEPEST = 20
 
-_QUOTE_IT = "put the whole value in single quotes: '@{Add=\"app_id\"}'"
+_QUOTE_IT = "put the value in single quotes, each id in double quotes: '@{Add=\"app_id\"}'"
 _CUT = (
     "a semicolon or a newline outside quotes ends the shell's command and the rest did not"
     ' arrive; put the whole value in single quotes: \'@{Add="a";Remove="b"}\''
