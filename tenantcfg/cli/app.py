@@ -37,6 +37,7 @@ FORMATS = ("table", "list", "json", "jsonl", "csv", "yaml")
 
 __all__ = [
     "CMDLETS",
+    "EXAMPLES",
     "FORMATS",
     "Run",
     "Verb",
@@ -60,6 +61,17 @@ CMDLETS = (
     "Disconnect-MicrosoftTeams",
     "Get-CsTenant",
 )
+_APP = "5817674c-81d9-4adb-bfb2-8f6a442e4622"
+EXAMPLES = (
+    "tenantcfg tenant add 72f988bf-86f1-41af-91ab-2d7cd011db47 contoso",
+    "tenantcfg Set-CsApplicationMeetingConfiguration -AllowRemoveParticipantAppIds "
+    f"'@{{Add=\"{_APP}\"}}'",
+    "tenantcfg Get-CsApplicationMeetingConfiguration",
+    f"tenantcfg check --tenant contoso --app {_APP}",
+    "tenantcfg history",
+    "tenantcfg undo 2 --what-if",
+)
+"""The first half hour, in six lines."""
 _VERB_NOUN = re.compile(
     r"(?i)(?:\w+\\)?(?:[a-z]+-[a-z]\w*|cs(?:applicationmeetingconfiguration|tenant))"
 )
@@ -118,8 +130,8 @@ class Run:
         return Store.open(self.settings.database_url)
 
 
-class Verb(click.Command):
-    """A native verb: examples come first in its help."""
+class _WithExamples(click.Command):
+    """A command whose examples come first in its help."""
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -134,7 +146,11 @@ class Verb(click.Command):
                     formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
 
-class Verbs(click.Group):
+class Verb(_WithExamples):
+    """A native verb."""
+
+
+class Verbs(_WithExamples, click.Group):
     """A group that knows what was meant by a name it does not know."""
 
     command_class = Verb
@@ -332,7 +348,8 @@ def verb_options(*, tenant: bool = False) -> Callable[[Command], Command]:
 @click.group(
     cls=_TopLevel,
     context_settings={"help_option_names": ["-h", "--help", "-?"], "max_content_width": 100},
-    epilog="Examples and topics: tenantcfg help",
+    epilog="Topics: tenantcfg help",
+    examples=EXAMPLES,
 )
 @click.version_option(__version__, message="tenantcfg %(version)s")
 @verb_options(tenant=True)
@@ -414,7 +431,7 @@ def _as_ours(why: Exception) -> TenantcfgError:
         case click.UsageError():
             return InvalidInput(why.format_message())
         case OSError(filename=None):
-            hint = "what was to be changed is changed: tenantcfg history shows it"
+            hint = "a change that was asked for is made: tenantcfg history shows it"
             said = why.strerror or str(why)
             return OutputLost("standard output cannot be written", why=said, hint=hint)
         case OSError():

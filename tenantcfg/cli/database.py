@@ -18,7 +18,10 @@ from tenantcfg.store.address import Address
 __all__ = ["db"]
 
 
-@click.group(cls=Verbs)
+@click.group(
+    cls=Verbs,
+    examples=("tenantcfg db current", "tenantcfg db backup /srv/backup/2026-11-24.db"),
+)
 def db() -> None:
     """The store: make or upgrade it, look at its version, back it up, restore, copy it."""
 
@@ -28,7 +31,7 @@ def db() -> None:
 @verb_options()
 @click.pass_obj
 def upgrade(run: Run, *, what_if: bool) -> Exit:
-    """Make the store, or bring its schema to this program's version; copies a file first."""
+    """Make the store, or upgrade its schema. A store that is a file is copied first."""
     from tenantcfg.store import admin, version  # noqa: PLC0415
 
     where = _shown(run)
@@ -55,7 +58,7 @@ def upgrade(run: Run, *, what_if: bool) -> Exit:
 @verb_options()
 @click.pass_obj
 def current(run: Run) -> Exit:
-    """Print the store's version, be it older or newer than this program's."""
+    """Print the store's version. It may be older or newer than this program's."""
     from tenantcfg.store import admin, version  # noqa: PLC0415
 
     found = admin.current(run.settings.database_url)
@@ -70,7 +73,7 @@ def current(run: Run) -> Exit:
 @verb_options()
 @click.pass_obj
 def check(run: Run) -> Exit:
-    """Compare the store's tables with what this program expects; differences are exit 8."""
+    """Compare the store's tables with this program's. Differences are exit 8."""
     from tenantcfg.store import admin  # noqa: PLC0415
 
     differences = admin.check_schema(run.settings.database_url)
@@ -90,7 +93,7 @@ def check(run: Run) -> Exit:
 @verb_options()
 @click.pass_obj
 def backup(run: Run, file: str, *, what_if: bool) -> Exit:
-    """Write the store, as it is now, to a new file, which is a store itself."""
+    """Write the store to a new file. The file is a store itself."""
     from tenantcfg.store import admin  # noqa: PLC0415
 
     if what_if:
@@ -146,7 +149,7 @@ def restore(run: Run, file: str, *, overwrite: bool, yes: bool, what_if: bool) -
 @click.option("--what-if", is_flag=True, help="Say what would be done, and do nothing.")
 @click.pass_obj
 def copy(run: Run, from_url: str, to_url: str, *, what_if: bool) -> Exit:
-    """Copy a whole store to an empty or new one; revisions and hashes are kept."""
+    """Copy a whole store to an empty or new one. Revisions and hashes are kept."""
     from tenantcfg.store import Store, admin  # noqa: PLC0415
 
     source, target = Address.parse(from_url).shown, Address.parse(to_url).shown

@@ -96,7 +96,7 @@ def undo(
         return done(run, store, change, what_if=what_if)
 
 
-@click.group(cls=Verbs)
+@click.group(cls=Verbs, examples=("tenantcfg audit head", "tenantcfg audit verify"))
 def audit() -> None:
     """Prove that the history is whole, and that the grants are what it says."""
 

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["tenant"]
 
 
-@click.group(cls=Verbs)
+@click.group(
+    cls=Verbs,
+    examples=(
+        "tenantcfg tenant add 72f988bf-86f1-41af-91ab-2d7cd011db47 contoso",
+        "tenantcfg tenant list",
+    ),
+)
 def tenant() -> None:
     """The tenants that the store knows; a tenant must be known before it is changed."""
 
@@ -49,7 +55,7 @@ def add(
     *,
     what_if: bool,
 ) -> Exit:
-    """Make a tenant known, by its id and, if you like, a name; makes the store if need be."""
+    """Make a tenant known. It has an id and, if you like, a name; the store is made if need be."""
     known = TenantId.parse(tenant_id)
     try:
         store = run.open_store()
@@ -94,7 +100,7 @@ def rename(run: Run, /, name: str, **given: Any) -> Exit:
 @verb_options()
 @click.pass_obj
 def disable(run: Run, /, **given: Any) -> Exit:
-    """Deny every app in a tenant from now on; the grants stay, for 'tenant enable'."""
+    """Deny every app in a tenant. The grants stay, for 'tenant enable'."""
     return _change(run, given, lambda store, one, **by: store.disable_tenant(one.id, **by))
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import click
 
-from tenantcfg.cli.app import CMDLETS, Run, did_you_mean, tenantcfg, verb_options
+from tenantcfg.cli.app import CMDLETS, EXAMPLES, Run, did_you_mean, tenantcfg, verb_options
 from tenantcfg.cli.exits import Exit
 from tenantcfg.errors import InvalidInput
 
@@ -178,19 +178,18 @@ TOPICS = {
     "Get-CsTenant": _TENANT,
 }
 
-_START = f"""\
-tenantcfg: which applications may remove participants from meetings, tenant by tenant
-
-Examples
-  tenantcfg tenant add 72f988bf-86f1-41af-91ab-2d7cd011db47 contoso
-  tenantcfg Set-CsApplicationMeetingConfiguration {_LIST} '@{{Add="{_APP}"}}'
-  tenantcfg Get-CsApplicationMeetingConfiguration
-  tenantcfg check --tenant contoso --app {_APP}
-  tenantcfg history
-  tenantcfg undo 2 --what-if
-
-Topics: tenantcfg help TOPIC
-"""
+_START = "\n".join(
+    [
+        "tenantcfg: which applications may remove participants from meetings, tenant by tenant",
+        "",
+        "Examples",
+        *(f"  {line}" for line in EXAMPLES),
+        "",
+        "Topics: tenantcfg help TOPIC",
+        *(f"  {name}" for name in TOPICS),
+        "",
+    ]
+)
 
 
 def cmdlet_help(name: str) -> str:
@@ -210,7 +209,7 @@ def _known(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) ->
 def help_(ctx: click.Context, topic: tuple[str, ...]) -> Exit:
     """Examples and topics; 'tenantcfg help TOPIC' for one topic, cmdlet or verb."""
     if not topic:
-        print(_START + "".join(f"  {name}\n" for name in TOPICS), end="")
+        print(_START, end="")
         return Exit.DONE
     name = next((known for known in TOPICS if known.lower() == topic[0].lower()), None)
     if name is not None:

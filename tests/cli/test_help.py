@@ -29,6 +29,14 @@ def test_help_needs_no_store_and_makes_none(home: Path) -> None:
     assert run("--version").out.split()[-1] == __version__
 
 
+@pytest.mark.parametrize("group", ["", "tenant", "db", "audit"])
+def test_a_group_shows_examples_before_its_options_and_whole_sentences(group: str) -> None:
+    shown = run(*group.split(), "--help").out.partition("\n")[2]
+    examples = shown[shown.index("Examples:") : shown.index("Options:")]
+    assert f"tenantcfg {group}".rstrip() in examples
+    assert "..." not in shown
+
+
 @pytest.mark.parametrize("cmdlet", CMDLETS)
 def test_a_cmdlets_help_by_every_habit_starts_with_examples(cmdlet: str) -> None:
     shown = run(cmdlet, "-?")
