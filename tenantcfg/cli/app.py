@@ -62,10 +62,10 @@ CMDLETS = (
     "Get-CsTenant",
 )
 _APP = "5817674c-81d9-4adb-bfb2-8f6a442e4622"
+_LIST = "-AllowRemoveParticipantAppIds"
 EXAMPLES = (
     "tenantcfg tenant add 72f988bf-86f1-41af-91ab-2d7cd011db47 contoso",
-    "tenantcfg Set-CsApplicationMeetingConfiguration -AllowRemoveParticipantAppIds "
-    f"'@{{Add=\"{_APP}\"}}'",
+    f"""tenantcfg Set-CsApplicationMeetingConfiguration {_LIST} '@{{Add="{_APP}"}}'""",
     "tenantcfg Get-CsApplicationMeetingConfiguration",
     f"tenantcfg check --tenant contoso --app {_APP}",
     "tenantcfg history",
