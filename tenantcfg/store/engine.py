@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.pool import QueuePool
 
-from tenantcfg.errors import OutcomeUnknown, StoreMissing
+from tenantcfg.errors import OutcomeUnknown, StoreMissing, StoreNotOurs
 from tenantcfg.history import Head
 from tenantcfg.ids import Revision
 from tenantcfg.instants import Instant
@@ -133,7 +133,7 @@ class Database:
             self._connection() as connection,
             self._nothing_written(connection),
         ):
-            head = _head(connection, select(schema.head))
+            head = self._head_of_this_release(connection)
             yield Reading(connection, head, self._now(connection, head))
 
     @contextmanager
@@ -189,6 +189,17 @@ class Database:
         """Whether it is, behind the lock, still the store that was opened, and of this release."""
         if self._file_now() != self._file:
             raise failures.gone(self.address)
+        self._require_version(connection)
+
+    def _head_of_this_release(self, connection: Connection) -> Head:
+        found = select(schema.head).where(schema.of_this_release)
+        try:
+            return _head(connection, found)
+        except StoreNotOurs:
+            self._require_version(connection)
+            raise
+
+    def _require_version(self, connection: Connection) -> None:
         version.require(
             self.address,
             lambda statement: [(*row,) for row in connection.exec_driver_sql(statement)],

@@ -5,9 +5,10 @@ They stand here so that a check loads no SQLAlchemy; `tenantcfg.store.statements
 they come from, and a test holds the two equal. The parameters of ``SQLITE_ONE`` are tenant,
 action, app; of ``SQLITE_MANY`` a JSON array of pairs, and the action.
 
-Each gives store id, revision and time of the head, whether the tenant is enabled, the app
-where it has a grant, and the expiry; PostgreSQL's also its clock. Always at least one row,
-on one snapshot.
+Where the store is of another release they find nothing at all, not even the head. Else each
+gives store id, revision and time of the head, whether the tenant is enabled, the app
+where it has a grant, and the expiry; PostgreSQL's also its clock. At least one row, on one
+snapshot.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ SQLITE_ONE = (
     " LEFT OUTER JOIN tenants ON tenants.tenant = ? AND tenants.to_revision IS NULL"
     " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
     " AND grants.action = ? AND grants.app = ? AND grants.to_revision IS NULL"
-    " WHERE head.id = 1"
+    " WHERE head.id = 1 AND (EXISTS (SELECT 1 FROM alembic_version"
+    " WHERE alembic_version.version_num = '0001'))"
 )
 
 SQLITE_MANY = (
@@ -34,7 +36,9 @@ SQLITE_MANY = (
     " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
     " AND grants.action = ? AND grants.app = json_extract(asked.value, '$[1]')"
     " AND grants.to_revision IS NULL"
-    ' WHERE head.id = 1 ORDER BY asked."key"'
+    " WHERE head.id = 1 AND (EXISTS (SELECT 1 FROM alembic_version"
+    " WHERE alembic_version.version_num = '0001'))"
+    ' ORDER BY asked."key"'
 )
 
 POSTGRESQL_ONE = (
@@ -47,7 +51,8 @@ POSTGRESQL_ONE = (
     " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
     " AND grants.action = %(action)s::VARCHAR AND grants.app = %(app)s::VARCHAR"
     " AND grants.to_revision IS NULL"
-    " WHERE head.id = 1"
+    " WHERE head.id = 1 AND (EXISTS (SELECT 1 FROM alembic_version"
+    " WHERE alembic_version.version_num = '0001'))"
 )
 
 POSTGRESQL_MANY = (
@@ -62,5 +67,7 @@ POSTGRESQL_MANY = (
     " LEFT OUTER JOIN grants ON grants.tenant = asked.tenant"
     " AND grants.action = %(action)s::VARCHAR AND grants.app = asked.app"
     " AND grants.to_revision IS NULL"
-    " WHERE head.id = 1 ORDER BY asked.n"
+    " WHERE head.id = 1 AND (EXISTS (SELECT 1 FROM alembic_version"
+    " WHERE alembic_version.version_num = '0001'))"
+    " ORDER BY asked.n"
 )

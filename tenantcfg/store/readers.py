@@ -94,7 +94,7 @@ class _FileReaders:
         except BaseException as why:  # noqa: BLE001 - goes on, translated
             self._fail(reader, why)
         self._put(reader)
-        return (*_one_each(rows, 1)[0], time.time_ns() // 1000)
+        return (*_one_each(rows, 1, self._open)[0], time.time_ns() // 1000)
 
     def many(self, pairs: Sequence[tuple[str, str]], action: str) -> list[Row]:
         reader = self._take()
@@ -104,7 +104,7 @@ class _FileReaders:
             self._fail(reader, why)
         self._put(reader)
         now = time.time_ns() // 1000
-        return [(*row, now) for row in _one_each(rows, len(pairs))]
+        return [(*row, now) for row in _one_each(rows, len(pairs), self._open)]
 
     def close(self) -> None:
         self._closed = True
@@ -184,12 +184,12 @@ class _ServerReaders:
 
     def one(self, tenant: str, app: str, action: str) -> Row:
         values = {"tenant": tenant, "app": app, "action": action}
-        return _one_each(self._ask(questions.POSTGRESQL_ONE, values), 1)[0]
+        return _one_each(self._ask(questions.POSTGRESQL_ONE, values), 1, self._open)[0]
 
     def many(self, pairs: Sequence[tuple[str, str]], action: str) -> list[Row]:
         columns = {"tenants": [pair[0] for pair in pairs], "apps": [pair[1] for pair in pairs]}
         rows = self._ask(questions.POSTGRESQL_MANY, {**columns, "action": action})
-        return _one_each(rows, len(pairs))
+        return _one_each(rows, len(pairs), self._open)
 
     def close(self) -> None:
         self._closed = True
@@ -253,14 +253,18 @@ class _ServerReaders:
             _close_all(self._free)
 
 
-def _one_each(rows: list[Row], questions_asked: int) -> list[Row]:
+def _one_each(
+    rows: list[Row], questions_asked: int, opened: Callable[[], _Reader]
+) -> list[Row]:
     """
     The rows, of which there is one for each question, or the bare head.
 
-    A store without its head has none. One whose unique index is gone may have several for one
+    A store without its head has none; nor has one that was upgraded while it was open, as
+    whoever opens it is told. One whose unique index is gone may have several for one
     question, and the next would be answered by what belongs to the one before it.
     """
     if len(rows) != max(questions_asked, 1):
+        opened().close()
         raise failures.damaged(f"{len(rows)} rows answer {questions_asked} questions")
     return rows
 

@@ -26,9 +26,15 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    column,
+    exists,
+    select,
+    table,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from tenantcfg.store.version import SCHEMA_VERSION
 
 __all__ = [
     "Base",
@@ -41,6 +47,7 @@ __all__ = [
     "changes",
     "grants",
     "head",
+    "of_this_release",
     "tenants",
 ]
 
@@ -216,3 +223,15 @@ changes = cast("Table", ChangeRow.__table__)
 change_apps = cast("Table", ChangeAppRow.__table__)
 tenants = cast("Table", TenantRow.__table__)
 grants = cast("Table", GrantRow.__table__)
+
+_version = table("alembic_version", column("version_num"))
+
+of_this_release = exists(
+    select(text("1")).where(_version.c.version_num == text(f"'{SCHEMA_VERSION}'"))
+)
+"""
+That the store is of this program's version, on the snapshot of the statement in which it stands.
+
+A store may be upgraded while it is open. What the newer tables say a right depends on, this program
+does not know; so whatever it reads it reads together with this.
+"""

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from tenantcfg.store.schema import grants, head, tenants
+from tenantcfg.store.schema import grants, head, of_this_release, tenants
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Dialect, FromClause, Select
@@ -96,7 +96,7 @@ def _facts(
     return (
         select(*columns)
         .select_from(asked.outerjoin(tenants, known).outerjoin(grants, granted))
-        .where(head.c.id == text("1"))
+        .where(head.c.id == text("1"), of_this_release)
     )
 
 

@@ -10,13 +10,10 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
 
-from tenantcfg import Store, StoreNewer, Unavailable
+from tenantcfg import Store, Unavailable
 from tenantcfg.store import admin, sqlite
-from tenantcfg.store.address import Address
-from tenantcfg.store.engine import engine_of
-from tests.stores import BY, CONTOSO, a_grant, revoke
+from tests.stores import BY, CONTOSO, a_grant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,17 +55,6 @@ def test_an_error_means_that_nothing_was_changed(tmp_path: Path) -> None:
     with Store.open(path) as store:
         assert store.head().revision == int(told.stdout.split()[-1])
         assert store.verify() == ()
-
-
-def test_a_store_that_grew_while_it_was_open_is_not_changed(store: Store, store_url: str) -> None:
-    a_grant(store)
-    engine = engine_of(Address.parse(store_url))
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    engine.dispose()
-    with pytest.raises(StoreNewer, match="upgrade tenantcfg"):
-        revoke(store)
-    assert store.head().revision == 2
 
 
 def test_a_file_that_was_replaced_behind_a_waiting_writer_is_not_changed(tmp_path: Path) -> None:
