@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import os
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -170,16 +170,25 @@ def backup(url: str | Path, file: str | Path) -> Head:
     """
     Write the store at *url*, as it is at this moment, to the new file *file*.
 
-    The file is a store itself. It appears under its name when it is whole, and not before;
-    nobody is held up meanwhile. Returned is the head that it holds.
+    The file is a store itself. It appears under its name when it is whole and every row of it
+    was held against the history, and not before: what was backed up can be restored. Nobody is
+    held up meanwhile. Returned is the head that it holds.
 
     Raises:
-        Conflict: *file* is there already.
-        InvalidInput: its folder is not there.
+        Conflict: *file* is there already, or what SQLite would take for a part of it is.
+        StoreNotOurs: the store is damaged; there is no backup of it.
+        InvalidInput: its folder is not there, or its name is one that SQLite uses.
         StoreFull, StoreReadOnly: *file* cannot be written.
         StoreMissing and others: as `Store.open` for *url*.
     """
     address, wanted = Address.parse(url), Path(file).absolute()
+    if address.path is not None and wanted in _with_sidecars(address.path)[1:]:
+        raise InvalidInput(
+            "no name for a backup",
+            subject=_place(str(wanted)),
+            why="SQLite would take it for a part of the store",
+            hint="name another",
+        )
     with failures.translated(address):
         _require(address)
     with failures.translated(Address.parse(wanted)), _new_file(wanted) as part:
@@ -188,7 +197,7 @@ def backup(url: str | Path, file: str | Path) -> Head:
         else:
             with _between(address, _made(Address.parse(part))) as (reading, writing):
                 _transfer(reading, writing)
-        return _closed_up(part)
+        return _proven(part, address)
 
 
 def restore(file: str | Path, url: str | Path, *, overwrite: bool = False) -> Head:
@@ -387,8 +396,10 @@ def _new_file(wanted: Path) -> Iterator[Path]:
     part = wanted.with_name(f".{wanted.name}.{os.getpid()}.part")
     if not wanted.parent.is_dir():
         raise InvalidInput("no such folder", subject=_place(str(wanted.parent)), hint="make it")
-    if os.path.lexists(wanted):
-        raise _taken(wanted)
+    for each in _with_sidecars(wanted):
+        # A log that is left of another file would be played back into this one.
+        if os.path.lexists(each):
+            raise _taken(each)
     os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     try:
         yield part
@@ -398,6 +409,14 @@ def _new_file(wanted: Path) -> Iterator[Path]:
     finally:
         for each in _with_sidecars(part):
             each.unlink(missing_ok=True)
+
+
+def _proven(part: Path, source: Address) -> Head:
+    """The head of a backup of *source*, judged as a restore will judge it."""
+    head = _closed_up(part)
+    with closing(Database(Address.parse(part))) as database, database.reading() as reading:
+        _judge(reading, source)
+    return head
 
 
 def _place(name: str) -> str:
@@ -562,7 +581,27 @@ def _restored(stage: Address, address: Address, *, overwrite: bool) -> Head:
 
 def _set_aside(path: Path) -> None:
     """Give the file another name, and what SQLite keeps beside it."""
-    aside = _free(path, "damaged")
-    for each, other in zip(_with_sidecars(path), _with_sidecars(aside), strict=True):
-        with suppress(FileNotFoundError):
-            each.rename(other)
+    with _held(path):
+        aside = _free(path, "damaged")
+        for each, other in zip(_with_sidecars(path), _with_sidecars(aside), strict=True):
+            with suppress(FileNotFoundError):
+                each.rename(other)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """
+    The write lock of the file, if it has one to give.
+
+    Whoever is writing there, in another release's way, is let finish before the file goes, and
+    whoever waits to write finds it gone.
+    """
+    with ExitStack() as stack:
+        try:
+            connection = sqlite.connect(path, patience=sqlite.WRITE_PATIENCE)
+            stack.enter_context(closing(connection))
+            sqlite.begin_writing(connection)
+        except sqlite.driver.DatabaseError as why:
+            if getattr(why, "sqlite_errorcode", 0) & 0xFF in _BUSY:
+                raise
+        yield

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -233,6 +233,62 @@ def test_a_backup_needs_its_folder(store_url: str, tmp_path: Path) -> None:
         admin.backup(store_url, tmp_path / "nowhere" / "backup.db")
 
 
+@pytest.mark.parametrize("end", ["-wal", "-journal"])
+def test_a_backup_is_not_laid_beside_the_log_of_another_file(
+    store_url: str, tmp_path: Path, end: str
+) -> None:
+    (tmp_path / f"backup.db{end}").write_bytes(b"left behind")
+    filled(store_url).close()
+    with pytest.raises(Conflict, match=f"the file is there already: .*backup.db{end}'"):
+        admin.backup(store_url, tmp_path / "backup.db")
+    assert [each.name for each in tmp_path.glob("*backup.db*")] == [f"backup.db{end}"]
+
+
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+def test_a_backup_never_passes_for_the_log_of_the_store(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "store.db"
+    filled(path).close()
+    with pytest.raises(InvalidInput, match="SQLite would take it for a part of the store"):
+        admin.backup(path, tmp_path / f"store.db{end}")
+    assert [each.name for each in tmp_path.iterdir()] == ["store.db"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE grants SET to_revision = NULL",
+        "UPDATE changes SET content = '{}' WHERE revision = 2",
+        "UPDATE head SET revision = 4",
+        "DELETE FROM change_apps",
+    ],
+)
+def test_a_damaged_store_is_not_backed_up(store_url: str, tmp_path: Path, statement: str) -> None:
+    filled(store_url).close()
+    engine = engine_of(Address.parse(store_url))
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(StoreNotOurs, match="the store is damaged: .*: tenantcfg audit verify"):
+        admin.backup(store_url, tmp_path / "backup.db")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_page_that_no_table_needs_is_damage_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    filled(path).close()
+    whole = path.read_bytes()
+    with closing(sqlite.connect(path, patience=1)) as connection:
+        ((page,),) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'changes_of_actor'"
+        )
+    start = (page - 1) * 4096
+    path.write_bytes(whole[: start + 4000] + bytes(96) + whole[start + 4096 :])
+    with pytest.raises(StoreNotOurs, match="damaged"):
+        admin.backup(path, tmp_path / "backup.db")
+    assert not (tmp_path / "backup.db").exists()
+
+
 def test_there_is_nothing_to_back_up_where_there_is_no_store(new_url: str, tmp_path: Path) -> None:
     with pytest.raises(StoreMissing):
         admin.backup(new_url, tmp_path / "backup.db")
@@ -373,6 +429,25 @@ def test_a_store_damaged_in_its_midst_is_set_aside(tmp_path: Path) -> None:
     with Store.open(path) as store:
         assert store.verify() == ()
     assert (tmp_path / "store.db.damaged-1").exists()
+
+
+def test_whoever_writes_to_a_store_that_is_set_aside_is_let_finish(tmp_path: Path) -> None:
+    path, backup = tmp_path / "store.db", tmp_path / "backup.db"
+    filled(path).close()
+    head = admin.backup(path, backup)
+    with closing(sqlite.connect(path, patience=1)) as later, ThreadPoolExecutor(1) as pool:
+        later.execute("UPDATE alembic_version SET version_num = '9999'")
+        later.execute("BEGIN IMMEDIATE")
+        later.execute("UPDATE head SET revision = 77")
+        restoring = pool.submit(admin.restore, backup, path, overwrite=True)
+        wait([restoring], timeout=1)
+        assert not (tmp_path / "store.db.damaged-1").exists()
+        later.execute("COMMIT")
+        assert restoring.result() == head
+    with closing(sqlite.connect(tmp_path / "store.db.damaged-1", patience=1)) as aside:
+        assert aside.execute("SELECT revision FROM head").fetchall() == [(77,)]
+    with Store.open(path) as store:
+        assert store.head() == head
 
 
 def test_a_backup_that_was_tampered_with_is_not_restored(store_url: str, tmp_path: Path) -> None:
