@@ -7,7 +7,7 @@ There is no third decision. What cannot be told is an exception, raised by the s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tenantcfg.errors import Reason
 
@@ -54,10 +54,11 @@ class Deny:
 Decision = Permit | Deny
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """
     What one statement of the store brings together, on one snapshot.
+
+    A tuple, as every check makes one: that costs half of what a dataclass does.
 
     Attributes:
         revision: of the head.
@@ -79,10 +80,11 @@ def decide(facts: Facts, now: Instant) -> Decision:
     Reasons win in the order of `Reason`; an unknown tenant is ``not_granted``, so that a
     service learns nothing about which tenants there are (check R3).
     """
-    if facts.enabled is False:
-        return Deny(Reason.TENANT_DISABLED, facts.revision)
-    if not facts.enabled or not facts.granted:
-        return Deny(Reason.NOT_GRANTED, facts.revision)
-    if facts.expires_at is not None and now >= facts.expires_at:
-        return Deny(Reason.GRANT_NOT_IN_FORCE, facts.revision)
-    return Permit(facts.revision)
+    revision, enabled, granted, expires_at = facts
+    if enabled is False:
+        return Deny(Reason.TENANT_DISABLED, revision)
+    if not enabled or not granted:
+        return Deny(Reason.NOT_GRANTED, revision)
+    if expires_at is not None and now >= expires_at:
+        return Deny(Reason.GRANT_NOT_IN_FORCE, revision)
+    return Permit(revision)

@@ -11,9 +11,18 @@ where it has a grant, and the expiry; PostgreSQL's also its clock. At least one 
 snapshot.
 """
 
+# ruff: noqa: S608 - all that stands in these texts is our own
+
 from __future__ import annotations
 
+from tenantcfg.store.version import SCHEMA_VERSION
+
 __all__ = ["POSTGRESQL_MANY", "POSTGRESQL_ONE", "SQLITE_MANY", "SQLITE_ONE"]
+
+_OF_THIS_RELEASE = (
+    "(EXISTS (SELECT 1 FROM alembic_version"
+    f" WHERE alembic_version.version_num = '{SCHEMA_VERSION}'))"
+)
 
 SQLITE_ONE = (
     "SELECT head.store_id, head.revision, head.at,"
@@ -22,8 +31,7 @@ SQLITE_ONE = (
     " LEFT OUTER JOIN tenants ON tenants.tenant = ? AND tenants.to_revision IS NULL"
     " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
     " AND grants.action = ? AND grants.app = ? AND grants.to_revision IS NULL"
-    " WHERE head.id = 1 AND (EXISTS (SELECT 1 FROM alembic_version"
-    " WHERE alembic_version.version_num = '0001'))"
+    f" WHERE head.id = 1 AND {_OF_THIS_RELEASE}"
 )
 
 SQLITE_MANY = (
@@ -36,8 +44,7 @@ SQLITE_MANY = (
     " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
     " AND grants.action = ? AND grants.app = json_extract(asked.value, '$[1]')"
     " AND grants.to_revision IS NULL"
-    " WHERE head.id = 1 AND (EXISTS (SELECT 1 FROM alembic_version"
-    " WHERE alembic_version.version_num = '0001'))"
+    f" WHERE head.id = 1 AND {_OF_THIS_RELEASE}"
     ' ORDER BY asked."key"'
 )
 
@@ -51,8 +58,7 @@ POSTGRESQL_ONE = (
     " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
     " AND grants.action = %(action)s::VARCHAR AND grants.app = %(app)s::VARCHAR"
     " AND grants.to_revision IS NULL"
-    " WHERE head.id = 1 AND (EXISTS (SELECT 1 FROM alembic_version"
-    " WHERE alembic_version.version_num = '0001'))"
+    f" WHERE head.id = 1 AND {_OF_THIS_RELEASE}"
 )
 
 POSTGRESQL_MANY = (
@@ -67,7 +73,6 @@ POSTGRESQL_MANY = (
     " LEFT OUTER JOIN grants ON grants.tenant = asked.tenant"
     " AND grants.action = %(action)s::VARCHAR AND grants.app = asked.app"
     " AND grants.to_revision IS NULL"
-    " WHERE head.id = 1 AND (EXISTS (SELECT 1 FROM alembic_version"
-    " WHERE alembic_version.version_num = '0001'))"
+    f" WHERE head.id = 1 AND {_OF_THIS_RELEASE}"
     " ORDER BY asked.n"
 )

@@ -10,11 +10,11 @@ connection is never used in a child after a fork (of a file store none is open t
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass
 from json import dumps
 from os import getpid, stat
 from threading import BoundedSemaphore
+from time import time_ns
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from tenantcfg.errors import StoreMissing
@@ -59,10 +59,11 @@ def readers_of(address: Address) -> Readers:
     return _ServerReaders(address)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Reader:
     connection: Any
-    cursor: Any
+    # What its one cursor executes: found once, as it is used at every question.
+    ask: Callable[..., Any]
     pid: int
     device: int = 0
     inode: int = 0
@@ -81,7 +82,8 @@ class _FileReaders:
     def __init__(self, address: Address, path: Path) -> None:
         self._address = address
         self._path = path
-        self._name = os.fspath(path)
+        # As the system takes it: the name is looked up before every question.
+        self._name = os.fsencode(path)
         self._free: list[_Reader] = []
         self._closed = False
         self._was_there = False
@@ -90,20 +92,22 @@ class _FileReaders:
     def one(self, tenant: str, app: str, action: str) -> Row:
         reader = self._take()
         try:
-            rows = reader.cursor.execute(questions.SQLITE_ONE, (tenant, action, app)).fetchall()
+            rows = reader.ask(questions.SQLITE_ONE, (tenant, action, app)).fetchall()
         except BaseException as why:  # noqa: BLE001 - goes on, translated
             self._fail(reader, why)
         self._put(reader)
-        return (*_one_each(rows, 1, self._open)[0], time.time_ns() // 1000)
+        if len(rows) != 1:
+            _one_each(rows, 1, self._open)
+        return (*rows[0], time_ns() // 1000)
 
     def many(self, pairs: Sequence[tuple[str, str]], action: str) -> list[Row]:
         reader = self._take()
         try:
-            rows = reader.cursor.execute(questions.SQLITE_MANY, (dumps(pairs), action)).fetchall()
+            rows = reader.ask(questions.SQLITE_MANY, (dumps(pairs), action)).fetchall()
         except BaseException as why:  # noqa: BLE001 - goes on, translated
             self._fail(reader, why)
         self._put(reader)
-        now = time.time_ns() // 1000
+        now = time_ns() // 1000
         return [(*row, now) for row in _one_each(rows, len(pairs), self._open)]
 
     def close(self) -> None:
@@ -115,11 +119,11 @@ class _FileReaders:
 
     def _take(self) -> _Reader:
         """A connection to the file that lies at the path now."""
-        while self._free:
+        while True:
             try:
                 reader = self._free.pop()
             except IndexError:
-                break
+                return self._open()
             if reader.pid != getpid():
                 _inherited.append(reader)
                 continue
@@ -132,7 +136,6 @@ class _FileReaders:
                 return reader
             reader.close()
             sqlite.replaced(self._path, reader.log)
-        return self._open()
 
     def _open(self) -> _Reader:
         if self._closed:
@@ -147,7 +150,9 @@ class _FileReaders:
                     version.require(self._address, _asking(connection))
                     log = sqlite.log_of(self._path)
                     if sqlite.identity(self._path) == before:
-                        return _Reader(connection, connection.cursor(), getpid(), *before, log)
+                        return _Reader(
+                            connection, connection.cursor().execute, getpid(), *before, log
+                        )
                 except BaseException:
                     connection.close()
                     raise
@@ -210,7 +215,7 @@ class _ServerReaders:
                 fresh = reader is None
                 reader = reader or self._open()
                 try:
-                    rows: list[Row] = reader.cursor.execute(text, values, prepare=True).fetchall()
+                    rows: list[Row] = reader.ask(text, values, prepare=True).fetchall()
                 except BaseException as why:  # noqa: BLE001 - goes on, translated
                     reader.close()
                     if fresh or not failures.connection_lost(why):
@@ -245,7 +250,7 @@ class _ServerReaders:
             except BaseException:
                 connection.close()
                 raise
-            return _Reader(connection, connection.cursor(), getpid())
+            return _Reader(connection, connection.cursor().execute, getpid())
 
     def _put(self, reader: _Reader) -> None:
         self._free.append(reader)
@@ -253,9 +258,7 @@ class _ServerReaders:
             _close_all(self._free)
 
 
-def _one_each(
-    rows: list[Row], questions_asked: int, opened: Callable[[], _Reader]
-) -> list[Row]:
+def _one_each(rows: list[Row], questions_asked: int, opened: Callable[[], _Reader]) -> list[Row]:
     """
     The rows, of which there is one for each question, or the bare head.
 
