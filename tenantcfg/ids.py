@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn, Self
 from tenantcfg.errors import InvalidInput, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["MAX_ID_LENGTH", "AppId", "Revision", "TenantId", "is_guid", "near_misses"]
+__all__ = ["MAX_ID_LENGTH", "AppId", "Revision", "TenantId", "is_guid", "near_misses", "slips"]
 
 MAX_ID_LENGTH = 128
 """The longest id, in characters (docs, limits)."""
@@ -162,6 +162,22 @@ def near_misses(wanted: str, known: Iterable[str]) -> tuple[str, ...]:
     low = wanted.lower()
     found = (one for one in known if one != wanted and _one_slip(low, one.lower()))
     return tuple(one for _, one in zip(range(5), found, strict=False))
+
+
+def slips(text: str, alphabet: str) -> Iterator[str]:
+    """
+    What one slip of a finger makes of *text*, with characters of *alphabet*; some more than once.
+
+    It is for looking up what `near_misses` finds by looking through. What differs in its case
+    alone is not among them.
+    """
+    for at in range(len(text) + 1):
+        before, after = text[:at], text[at:]
+        for one in alphabet:
+            yield before + one + after
+            yield before + one + after[1:]
+        yield before + after[1:]
+        yield before + after[1::-1] + after[2:]
 
 
 def _one_slip(a: str, b: str) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenantcfg.errors import InvalidInput
-from tenantcfg.ids import MAX_ID_LENGTH, AppId, Revision, TenantId, is_guid, near_misses
+from tenantcfg.ids import MAX_ID_LENGTH, AppId, Revision, TenantId, is_guid, near_misses, slips
 
 GUID = "5817674c-81d9-4adb-bfb2-8f6a442e4622"
 
@@ -171,7 +171,7 @@ def test_what_is_no_revision_is_refused(text: str) -> None:
 alphabet = string.ascii_lowercase[:3] + "A"
 
 
-def slips(word: str) -> set[str]:
+def slipped(word: str) -> set[str]:
     """Every text that one slip makes of *word*, by doing it."""
     letters = alphabet.lower()
     made = {word}
@@ -185,8 +185,13 @@ def slips(word: str) -> set[str]:
 
 @given(st.text(alphabet, max_size=6), st.text(alphabet, max_size=6))
 def test_a_near_miss_is_one_slip_of_the_finger(wanted: str, known: str) -> None:
-    near = len(wanted) > 3 and wanted != known and known.lower() in slips(wanted.lower())
+    near = len(wanted) > 3 and wanted != known and known.lower() in slipped(wanted.lower())
     assert near_misses(wanted, [known]) == ((known,) if near else ())
+
+
+@given(st.text(alphabet.lower(), max_size=6))
+def test_what_is_looked_up_is_what_would_be_found(word: str) -> None:
+    assert {word, *slips(word, alphabet.lower())} == slipped(word)
 
 
 def test_near_misses_are_five_at_most_in_the_order_known_and_never_the_word_itself() -> None:

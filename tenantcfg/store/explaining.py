@@ -13,6 +13,7 @@ from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.decision import Deny, Facts, decide
 from tenantcfg.errors import InvalidInput, Reason, quoted
 from tenantcfg.ids import AppId, Revision, TenantId, near_misses
+from tenantcfg.store.nearby import ids_near
 from tenantcfg.store.rows import AsOf, change_at, open_grants, standing, tenant_row, when
 from tenantcfg.store.schema import grants, tenants
 from tenantcfg.store.views import Explanation
@@ -102,8 +103,7 @@ def _other_tenants(reading: Reading, tenant: TenantId) -> Iterator[str]:
     as_app = select(grants.c.tenant).where(grants.c.app == tenant.value, standing(grants, None))
     if reading.connection.execute(as_app.limit(1)).first() is not None:
         yield f"{quoted(tenant.value)} is known as an app, not as a tenant"
-    known = select(tenants.c.tenant).where(standing(tenants, None))
-    for one in near_misses(tenant.value, reading.connection.scalars(known)):
+    for one in ids_near(reading, tenant.value):
         yield f"one character off: tenant {quoted(one)} is known"
 
 

@@ -11,8 +11,9 @@ from sqlalchemy import func, or_, select
 
 from tenantcfg.configuration import ApplicationMeetingConfiguration
 from tenantcfg.errors import InvalidInput, UnknownTenant, quoted
-from tenantcfg.ids import AppId, TenantId, near_misses
+from tenantcfg.ids import AppId, TenantId
 from tenantcfg.store.effects import name_key
+from tenantcfg.store.nearby import known_near
 from tenantcfg.store.rows import (
     AsOf,
     change_at,
@@ -97,9 +98,7 @@ def _by_name(reading: Reading, wanted: str, revision: Revision | None) -> Tenant
 
 
 def _meant(reading: Reading, wanted: str) -> str:
-    live = select(tenants.c.tenant, tenants.c.name).where(standing(tenants, None))
-    known = (text for row in reading.connection.execute(live) for text in row if text)
-    near = near_misses(wanted, known)
+    near = known_near(reading, wanted)
     return f"did you mean {' or '.join(map(quoted, near))}?" if near else ""
 
 

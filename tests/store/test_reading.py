@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from tenantcfg import (
     Actor,
@@ -19,6 +20,8 @@ from tenantcfg import (
     UnknownTenant,
 )
 from tenantcfg.instants import Instant, to_datetime
+from tenantcfg.store.address import Address
+from tenantcfg.store.engine import engine_of
 from tests.stores import (
     APP,
     BY,
@@ -357,6 +360,44 @@ def test_at_most_five_other_tenants_are_named(store: Store) -> None:
     (line,) = store.near_misses(tenant=CONTOSO, app=APP)
 
     assert line.endswith("'tenant4', and more")
+
+
+# What SQLite and PostgreSQL both know to count by; the store's own way takes a while for so many.
+MANY = """
+    INSERT INTO tenants (tenant, from_revision, added, name, name_key, enabled)
+    WITH RECURSIVE counted(n) AS (SELECT 10000 UNION ALL SELECT n + 1 FROM counted WHERE n < 12999)
+    SELECT 'customer-' || n, 1, 1, 'Name ' || n, 'name ' || n, {true} FROM counted
+"""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "meant"),
+    [
+        ("customer-129900", "customer-12990"),
+        ("custmer-12990", "customer-12990"),
+        ("cusotmer-12990", "customer-12990"),
+        ("Customer-12990", "customer-12990"),
+        ("CUSTOMER-1299O", "customer-12990"),
+        ("Name12990", "Name 12990"),
+        ("NAME 12-990", "Name 12990"),
+        ("b7d4c6de-2d5f-4a53-9a9a-5c0e6b0f3d2", "b7d4c6de-2d5f-4a53-9a9a-5c0e6b0f3d21"),
+        ("B7D4C6DE-2D5F-4A53-9A9A-5C0E6B0F3D22", "b7d4c6de-2d5f-4a53-9a9a-5c0e6b0f3d21"),
+    ],
+)
+def test_one_of_many_tenants_is_found_by_a_slip(
+    store: Store, store_url: str, wanted: str, meant: str
+) -> None:
+    a_tenant(store)
+    engine = engine_of(Address.parse(store_url))
+    with engine.begin() as connection:
+        connection.execute(text(MANY.format(true=1 if store.dialect == "sqlite" else "true")))
+    engine.dispose()
+
+    with pytest.raises(UnknownTenant, match=f"did you mean .*'{meant}'"):
+        store.find_tenant(wanted)
+    if not meant.startswith("Name"):
+        misses = store.explain(tenant=wanted, app="x").near_misses
+        assert f"one character off: tenant '{meant}' is known" in misses
 
 
 # Opening and closing
