@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -51,12 +52,13 @@ __all__ = ["as_of_option", "check", "who"]
 def check(run: Run, app: str, when: str | None, at_least: str | None, *, explain: bool) -> Exit:
     """May this app remove participants in this tenant? allowed (exit 0) or denied (exit 3)."""
     with run.open_store() as store:
-        tenant = _tenant(run, store)
+        then = as_of_option(when, store)
+        tenant = _tenant(run, store, then)
         if when is None and not explain and run.output is None:
             return _plain(store, tenant, app, _least(at_least))
         if at_least is not None:
             store.check(tenant=tenant, app=app, at_least=_least(at_least))
-        explanation = store.explain(tenant=tenant, app=app, as_of=as_of_option(when, store))
+        explanation = store.explain(tenant=tenant, app=app, as_of=then)
         _print(run, store, explanation, now=when is None, whole=explain)
         return Exit.DENIED if isinstance(explanation.decision, Deny) else Exit.DONE
 
@@ -105,7 +107,7 @@ def _plain(store: Store, tenant: str, app: str, at_least: int) -> Exit:
     return Exit.DENIED
 
 
-def _tenant(run: Run, store: Store) -> str:
+def _tenant(run: Run, store: Store, then: Revision | datetime | None) -> str:
     """The id that is asked about; what names no tenant is asked as it stands, and denied."""
     if run.settings.tenant is None:
         from tenantcfg.cli.changing import context_of  # noqa: PLC0415
@@ -117,6 +119,9 @@ def _tenant(run: Run, store: Store) -> str:
     try:
         return store.find_tenant(named).id.value
     except UnknownTenant as why:
+        if then is not None:
+            with suppress(UnknownTenant):
+                return store.find_tenant(named, as_of=then).id.value
         say(str(why))
         return named
 
@@ -241,7 +246,7 @@ def _ends(grant: Grant | None) -> str | None:
 def _apps_of(store: Store, run: Run, when: Revision | datetime | None) -> list[dict[str, Any]]:
     from tenantcfg.cli.changing import context_of  # noqa: PLC0415
 
-    tenant = context_of(run, store).tenant(run.tenant)
+    tenant = context_of(run, store).tenant(run.tenant, as_of=when)
     grants = store.configuration(tenant.id, as_of=when).grants
     if not store.find_tenant(tenant.id.value, as_of=when).enabled:
         say(f"tenant {tenant.name or tenant.id} is disabled: no app may act there")

@@ -9,15 +9,16 @@ import pwd
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tenantcfg.errors import InvalidInput, TenantNotNamed
+from tenantcfg.errors import InvalidInput, TenantNotNamed, UnknownTenant
 from tenantcfg.history import Actor, Attribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from tenantcfg.cmdlets.pin import Pin, Pins
     from tenantcfg.history import Change
-    from tenantcfg.ids import TenantId
+    from tenantcfg.ids import Revision, TenantId
     from tenantcfg.settings import Settings
     from tenantcfg.store import Store, Tenant
 
@@ -72,11 +73,18 @@ class Context:
         """Whether a line needed the store so far."""
         return self._store is not None
 
-    def tenant(self, named: str | None = None, piped: TenantId | None = None) -> Tenant:
+    def tenant(
+        self,
+        named: str | None = None,
+        piped: TenantId | None = None,
+        *,
+        as_of: Revision | datetime | None = None,
+    ) -> Tenant:
         """
         The tenant that is meant: *named* on the line, else *piped*, else the nearest setting.
 
-        A tenant that the line did not name is said, with where it came from.
+        A tenant that the line did not name is said, with where it came from. One that is not
+        known now is looked for *as_of* then, if that is what the line asks about.
 
         Raises:
             UnknownTenant: the store does not know the one that is meant.
@@ -85,10 +93,10 @@ class Context:
         if named is not None:
             if not named.strip():
                 raise InvalidInput("-Tenant is empty", hint="a variable that gave nothing?")
-            return self.store.find_tenant(named)
+            return self._known(named, as_of)
         if piped is not None:
             return self.store.find_tenant(piped.value)
-        tenant, where = self._unnamed()
+        tenant, where = self._unnamed(as_of)
         self.say(f"tenant {shown_tenant(tenant)}, {where}")
         return tenant
 
@@ -112,11 +120,20 @@ class Context:
             claimed["AccountId"] = pin.account
         return Attribution(Actor(os_user(), tuple(claimed.items())), on_behalf_of, reason)
 
-    def _unnamed(self) -> tuple[Tenant, str]:
+    def _known(self, named: str, as_of: Revision | datetime | None) -> Tenant:
+        try:
+            return self.store.find_tenant(named)
+        except UnknownTenant:
+            if as_of is None:
+                raise
+            return self.store.find_tenant(named, as_of=as_of)
+
+    def _unnamed(self, as_of: Revision | datetime | None) -> tuple[Tenant, str]:
         if self.connected is not None:
             return self.store.find_tenant(self.connected.tenant.value), "as connected"
         if self.settings.tenant is not None:
-            return self.store.find_tenant(self.settings.tenant), f"from {self.settings.tenant_from}"
+            tenant = self._known(self.settings.tenant, as_of)
+            return tenant, f"from {self.settings.tenant_from}"
         pin = self._pin()
         if pin is not None:
             return self.store.find_tenant(pin.tenant.value), "connected in this terminal"

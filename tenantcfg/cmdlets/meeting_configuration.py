@@ -107,10 +107,10 @@ def get(context: Context, call: Invocation) -> None:
     judge_get(bound)
     if "LocalStore" in bound:
         call.verbose("-LocalStore has no effect here: there is one store.")
-    tenant = context.tenant(bound.get("Tenant"))
+    when = as_of(bound["AsOf"], context.store) if "AsOf" in bound else None
+    tenant = context.tenant(bound.get("Tenant"), as_of=when)
     if "Filter" in bound and not _wildcard(bound["Filter"]).fullmatch(_IDENTITY):
         return
-    when = as_of(bound["AsOf"], context.store) if "AsOf" in bound else None
     call.write(ConfigurationObject(tenant, context.store.configuration(tenant.id, as_of=when)))
 
 

@@ -10,6 +10,7 @@ from tests.cli.program import (
     APP,
     APPS,
     CONTOSO,
+    GET,
     ONE,
     SET,
     TWO,
@@ -85,6 +86,21 @@ def test_check_as_of_a_revision_or_an_instant(two_tenants: Path) -> None:
     assert answer("3") == (0, "allowed\n")
     assert answer(third["at"]) == (0, "allowed\n")
     assert answer("2000-01-01T00:00:00Z") == (3, "denied\n")
+
+
+def test_a_tenant_that_was_removed_since_was_known_then(two_tenants: Path) -> None:
+    assert run("tenant", "remove", "contoso", "--yes").code == 0
+    then = ("--as-of", "4")
+    for tenant in ("contoso", CONTOSO):
+        who = run("who", "--tenant", tenant, *then, "-o", "json")
+        assert [item["app"] for item in who.json["items"]] == [ONE, TWO]
+        assert run("check", "--tenant", tenant, "--app", ONE, *then).out == "allowed\n"
+        assert ONE in run(GET, "-Tenant", tenant, "-AsOf", "4").out
+        assert ONE in run("--tenant", tenant, GET, "-AsOf", "4").out
+        assert run("who", "--tenant", tenant).code == 2
+        assert run("who", "--tenant", tenant, "--as-of", "0").code == 2
+        assert run("check", "--tenant", tenant, "--app", ONE).out == "denied\n"
+        assert run(GET, "-Tenant", tenant).code == 2
 
 
 def test_at_least_is_honoured_or_refused(two_tenants: Path) -> None:
