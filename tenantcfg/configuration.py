@@ -13,11 +13,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tenantcfg.errors import InvalidInput, quoted
+from tenantcfg.ids import AppId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tenantcfg.ids import AppId, Revision, TenantId
+    from tenantcfg.ids import Revision, TenantId
     from tenantcfg.instants import Instant
 
 __all__ = [
@@ -93,7 +94,8 @@ class ListModifier:
 
     Raises:
         InvalidInput: *replace* stands beside *add* or *remove*, or *expiries* names an app
-            that is not granted by the modifier.
+            that is not granted by the modifier, or a time outside the years 1 to 9999.
+        TypeError: an app is no `AppId`, or an expiry no instant.
     """
 
     add: tuple[AppId, ...] = ()
@@ -102,6 +104,9 @@ class ListModifier:
     expiries: Mapping[AppId, Instant | None] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
+        _require_apps(add=self.add, remove=self.remove)
+        if self.replace is not None:
+            _require_apps(replace=self.replace)
         if self.replace is not None and (self.add or self.remove):
             raise InvalidInput(
                 "Replace stands beside Add or Remove",
@@ -114,11 +119,26 @@ class ListModifier:
                 subject=quoted(stray[0].value),
                 hint="add it in the same line",
             )
+        for app, until in self.expiries.items():
+            if until is not None:
+                # Whoever only asks has no list modifier, and need not read times.
+                from tenantcfg import instants  # noqa: PLC0415
+
+                instants.require(f"the expiry of {quoted(app.value)}", until)
 
     @property
     def wanted(self) -> tuple[AppId, ...]:
         """The apps that are to hold the right afterwards, as named."""
         return self.add if self.replace is None else self.replace
+
+
+def _require_apps(**lists: object) -> None:
+    for name, apps in lists.items():
+        if not isinstance(apps, (tuple, list)):
+            raise TypeError(f"{name}: a tuple of AppId is wanted, not {type(apps).__name__}")
+        for app in apps:
+            if not isinstance(app, AppId):
+                raise TypeError(f"{name}: AppId is wanted, not {type(app).__name__}")
 
 
 class Result(StrEnum):

@@ -90,12 +90,16 @@ class Attribution:
     reason: str | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.actor, Actor):
+            raise TypeError(f"actor: Actor is wanted, not {type(self.actor).__name__}")
         for what, given in (("reason", self.reason), ("on behalf of", self.on_behalf_of)):
             if given is not None:
                 _storable(what, given)
 
 
 def _storable(what: str, given: str) -> None:
+    if not isinstance(given, str):
+        raise TypeError(f"{what}: str is wanted, not {type(given).__name__}")
     if len(given) > MAX_REASON_LENGTH:
         raise InvalidInput(
             f"the text for '{what}' is too long",
@@ -278,7 +282,11 @@ def canonical(change: Change) -> str:
     """
     content = change.to_json()
     del content["hash"]
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _as_hashed(content)
+
+
+# Made once: whoever reads a history through comes by here at every change.
+_as_hashed = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 
 
 def broken_links(changes: Iterable[Change]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import NewType, NoReturn
 
 from tenantcfg.errors import InvalidInput, quoted
 
-__all__ = ["Instant", "from_datetime", "parse", "parse_duration", "text", "to_datetime"]
+__all__ = ["Instant", "from_datetime", "parse", "parse_duration", "require", "text", "to_datetime"]
 
 Instant = NewType("Instant", int)
 """Microseconds since the epoch, UTC."""
@@ -91,6 +91,21 @@ def from_datetime(moment: datetime) -> Instant:
     if not _FIRST <= instant <= _LAST:
         _refuse(moment.isoformat(), "it lies outside the years 1 to 9999 of UTC")
     return instant
+
+
+def require(name: str, given: object) -> None:
+    """
+    Make sure that *given* is an instant; *name* says what of.
+
+    Raises:
+        TypeError: it is no whole number.
+        InvalidInput: it lies outside the years 1 to 9999 of UTC.
+    """
+    if isinstance(given, bool) or not isinstance(given, int):
+        kind = type(given).__name__
+        raise TypeError(f"{name}: microseconds since 1970, an int, are wanted, not {kind}")
+    if not _FIRST <= given <= _LAST:
+        _refuse(f"{name} {given}"[:40], "it lies outside the years 1 to 9999 of UTC")
 
 
 def to_datetime(instant: Instant) -> datetime:

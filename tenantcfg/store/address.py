@@ -6,6 +6,7 @@ Loads no database and no SQLAlchemy: the check begins here.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ _SLIPPED = re.compile(
     r"(?i)(?:postgres(?:ql)?(?:\+psycopg)?|sqlite)(?::|//)|.*\bpassword\s*=|[^/]*//[^/]*@",
     re.DOTALL,
 )
+# Bytes of a path, on Linux and with an end to them (PATH_MAX); macOS takes fewer, and says so.
+_LONGEST = 4096
 # libpq repeats the word in which it finds one of these.
 _UNREADABLE = re.compile(r"%(?![0-9a-fA-F]{2})|%00")
 
@@ -57,7 +60,10 @@ class Address:
 
         Raises:
             InvalidInput: it is neither; a part that could be a secret is not repeated.
+            TypeError: it is no text and no path.
         """
+        if not isinstance(given, (str, Path)):
+            raise TypeError(f"url: str or Path is wanted, not {type(given).__name__}")
         if isinstance(given, Path) or "://" not in given:
             if isinstance(given, str) and _SLIPPED.match(given):
                 _refuse("", "neither a file nor a URL can be read from it", "postgresql://...")
@@ -71,9 +77,14 @@ class Address:
 
     @classmethod
     def _file(cls, path: Path | None) -> Address:
-        if path is None or "\0" in str(path):
+        if path is None or not _is_name(str(path)):
             _refuse("", "a store in a file needs the file's name", "sqlite:////path/store.db")
-        absolute = path.expanduser().absolute() if path.parts[:1] == ("~",) else path.absolute()
+        try:
+            absolute = path.expanduser().absolute() if path.parts[:1] == ("~",) else path.absolute()
+        except (OSError, RuntimeError):
+            _refuse(
+                "", "there is no home or working folder to begin at", "sqlite:////path/store.db"
+            )
         return cls("sqlite", f"sqlite:///{absolute}", absolute)
 
     @classmethod
@@ -87,6 +98,15 @@ class Address:
         return cls(
             "postgresql", f"postgresql://{match['shown']}", None, f"postgresql://{match['rest']}"
         )
+
+
+def _is_name(path: str) -> bool:
+    """Whether a file can be called so."""
+    try:
+        name = os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return len(name) < _LONGEST and b"\0" not in name
 
 
 def _decodes(given: str) -> bool:

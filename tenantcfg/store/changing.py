@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, insert, update
 
 from tenantcfg import instants
-from tenantcfg.configuration import REMOVE_PARTICIPANT, Result, apply
+from tenantcfg.configuration import Result, apply
 from tenantcfg.errors import InvalidInput, Refused, UnknownTenant, quoted
 from tenantcfg.history import Change, Operation, Verb, canonical, seal
 from tenantcfg.store import schema
@@ -73,15 +73,9 @@ def modify(
     by: Attribution,
     *,
     action: str,
-    details: Mapping[str, Any],
     may_remove: Collection[AppId] | None,
 ) -> Callable[[Reading], Plan]:
     """The plan of `Store.modify`."""
-    if action != REMOVE_PARTICIPANT:
-        # Whoever adds a second one has the verbs of tenants and undo close and restore its grants.
-        raise InvalidInput(
-            "no such permission", subject=quoted(action), why=f"there is {REMOVE_PARTICIPANT}"
-        )
 
     def plan(reading: Reading) -> Plan:
         found = known(reading, tenant)
@@ -89,7 +83,7 @@ def modify(
         current = open_grants(reading, tenant, action)
         applied = apply(modifier, current, now=reading.now)
         _refuse_unconfirmed(applied, may_remove)
-        operation = Operation(Verb.SET, {**details, **_as_given(modifier)})
+        operation = Operation(Verb.SET, _as_given(modifier))
         return planned(
             reading, found, by, operation, applied.outcomes, grants=current, action=action
         )

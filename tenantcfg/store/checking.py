@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tenantcfg.decision import Decision
     from tenantcfg.store.readers import Readers, Row
 
-__all__ = ["MAX_BATCH", "Checks", "Question", "asked_for"]
+__all__ = ["MAX_BATCH", "Checks", "Question", "asked_for", "require_least"]
 
 MAX_BATCH = 1_000
 """The most questions that one call may ask (docs, limits)."""
@@ -48,13 +48,13 @@ class Checks:
     ) -> Decision:
         """The decision on one question; see `Store.check`."""
         row = self._ask(_text(TenantId, tenant), _text(AppId, app), asked_for(action))
-        if at_least or action != REMOVE_PARTICIPANT or not tenant:
+        if at_least != 0 or action != REMOVE_PARTICIPANT or not tenant:
             return self.decided((tenant, app), row, action, at_least)
         return _decided(row)
 
     def many(self, questions: Iterable[Question], action: str, at_least: int) -> list[Decision]:
         """The decisions on *questions*, on one snapshot; see `Store.check_many`."""
-        asked = list(questions)
+        asked = _pairs(list(questions))
         if len(asked) > MAX_BATCH:
             raise InvalidInput(
                 "too many questions at once",
@@ -76,7 +76,7 @@ class Checks:
 
     def decided(self, question: Question, row: Row, action: str, at_least: int) -> Decision:
         """The decision on *question* that *row* comes to, unless it is too old."""
-        if at_least:
+        if at_least != 0:
             self._require(row, at_least)
         if action != REMOVE_PARTICIPANT:
             return Deny(Reason.UNSUPPORTED_ACTION, Revision(row[1]))
@@ -85,6 +85,7 @@ class Checks:
         return _decided(row)
 
     def _require(self, row: Row, at_least: int) -> None:
+        require_least(at_least)
         if at_least and row[0] != self.store_id:
             raise RevisionNotReached(
                 "the store is another one now",
@@ -94,14 +95,26 @@ class Checks:
             )
         if not isinstance(row[1], int):
             raise damaged("its revision is no number")
-        # Put so that what is no number is refused: "not a number" is less than nothing.
-        if not row[1] >= at_least:
+        if row[1] < at_least:
             raise RevisionNotReached(
                 "the store has not reached the revision",
                 subject=str(int(at_least)),
                 why=f"it is at {row[1]}",
                 hint="ask again",
             )
+
+
+def require_least(at_least: object) -> None:
+    """Raise TypeError unless *at_least* is a revision, so that nothing else is passed over."""
+    if isinstance(at_least, bool) or not isinstance(at_least, int):
+        raise TypeError(f"at_least: Revision is wanted, not {type(at_least).__name__}")
+
+
+def _pairs(questions: Sequence[Question]) -> list[Question]:
+    try:
+        return [(tenant, app) for tenant, app in questions]
+    except (TypeError, ValueError) as why:
+        raise TypeError(f"questions: pairs of tenant and app are wanted: {why}") from why
 
 
 def asked_for(action: str) -> str:
@@ -113,6 +126,9 @@ def _text(kind: type[TenantId | AppId], given: TenantId | AppId | str | None) ->
     """The id *given* as the database has it, if it is one of its *kind* or can be one."""
     if given.__class__ is str:
         return given.lower() if is_guid(given) else _exact(kind, given)
+    if isinstance(given, str):
+        # One of a kind of its own, as a member of an enumeration: what counts are its letters.
+        return _text(kind, str.__str__(given))
     return given.value if isinstance(given, kind) else _IMPOSSIBLE
 
 

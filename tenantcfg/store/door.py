@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.errors import StoreNotOurs, StoreReadOnly
-from tenantcfg.store import failures
+from tenantcfg.ids import AppId, TenantId
+from tenantcfg.store import arguments, failures
 from tenantcfg.store.address import Address
 from tenantcfg.store.checking import Checks
 from tenantcfg.store.readers import readers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
-    from typing import Any
 
     from tenantcfg.configuration import ApplicationMeetingConfiguration, Grant, ListModifier
     from tenantcfg.decision import Decision
     from tenantcfg.history import Attribution, Change, Head
-    from tenantcfg.ids import AppId, Revision, TenantId
+    from tenantcfg.ids import Revision
     from tenantcfg.instants import Instant
     from tenantcfg.store.changing import Plan
     from tenantcfg.store.engine import Database, Reading
@@ -197,6 +197,7 @@ class Store:
         """
         from tenantcfg.store.reading import all_tenants  # noqa: PLC0415
 
+        arguments.past(as_of)
         return self._read(lambda reading: all_tenants(reading, as_of))
 
     def find_tenant(self, name_or_id: str, *, as_of: Revision | datetime | None = None) -> Tenant:
@@ -209,6 +210,8 @@ class Store:
         """
         from tenantcfg.store.reading import find_tenant  # noqa: PLC0415
 
+        arguments.require(str, name_or_id=name_or_id)
+        arguments.past(as_of)
         return self._read(lambda reading: find_tenant(reading, name_or_id, as_of))
 
     def configuration(
@@ -226,10 +229,13 @@ class Store:
 
         Raises:
             UnknownTenant: it was not known then.
-            InvalidInput: *as_of* as in `tenants`.
+            InvalidInput: *as_of* as in `tenants`; *action* is not known.
         """
         from tenantcfg.store.reading import configuration  # noqa: PLC0415
 
+        arguments.require(TenantId, tenant=tenant)
+        arguments.permission(action)
+        arguments.past(as_of)
         return self._read(lambda reading: configuration(reading, tenant, action, as_of))
 
     def grants_of(
@@ -246,6 +252,9 @@ class Store:
         """
         from tenantcfg.store.reading import grants_of  # noqa: PLC0415
 
+        arguments.require(AppId, app=app)
+        arguments.permission(action)
+        arguments.past(as_of)
         return self._read(lambda reading: grants_of(reading, app, action, as_of))
 
     def known_apps(self) -> tuple[AppId, ...]:
@@ -265,13 +274,17 @@ class Store:
         """
         from tenantcfg.store.explaining import near  # noqa: PLC0415
 
-        return self._read(lambda reading: near(reading, tenant, app, action))
+        arguments.require(TenantId, tenant=tenant)
+        arguments.require(AppId, app=app)
+        arguments.permission(action)
+        with self._readers.snapshot() as now:
+            return near(now, tenant, app, action, self._tenants_near)
 
     def explain(
         self,
         *,
-        tenant: str,
-        app: str,
+        tenant: TenantId | str | None,
+        app: AppId | str,
         action: str = REMOVE_PARTICIPANT,
         as_of: Revision | datetime | None = None,
     ) -> Explanation:
@@ -282,7 +295,11 @@ class Store:
         """
         from tenantcfg.store.explaining import explain  # noqa: PLC0415
 
-        return self._read(lambda reading: explain(reading, tenant, app, action, as_of))
+        of = arguments.id_text(TenantId, tenant=tenant)
+        app_id = arguments.id_text(AppId, app=app)
+        arguments.past(as_of)
+        with self._readers.snapshot() as now:
+            return explain(now, of, app_id, action, as_of, tenants_near=self._tenants_near)
 
     def history(
         self,
@@ -306,9 +323,18 @@ class Store:
             until: only those before this instant.
             limit: how many at most.
             newest_first: the order; else the oldest first.
+
+        Raises:
+            InvalidInput: *limit* is negative, a time outside the years 1 to 9999, or *actor* is
+                nobody's name.
         """
         from tenantcfg.store.reading import Wanted, history  # noqa: PLC0415
 
+        arguments.require(TenantId, None, tenant=tenant)
+        arguments.require(AppId, None, app=app)
+        arguments.known_as(actor)
+        arguments.limit(limit)
+        arguments.instants(since=since, until=until)
         wanted = Wanted(tenant, app, actor, since, until, limit, newest_first)
         return history(self._database, wanted)
 
@@ -321,6 +347,7 @@ class Store:
         """
         from tenantcfg.store.reading import one_change  # noqa: PLC0415
 
+        arguments.require(int, revision=revision)
         return self._read(lambda reading: one_change(reading, revision))
 
     def verify(self, *, head: Head | str | None = None) -> tuple[Problem, ...]:
@@ -334,8 +361,10 @@ class Store:
         Raises:
             InvalidInput: *head* is neither.
         """
+        from tenantcfg.history import Head  # noqa: PLC0415
         from tenantcfg.store.verify import Problem, problems  # noqa: PLC0415
 
+        arguments.require(Head, str, None, head=head)
         try:
             return self._read(lambda reading: tuple(problems(reading.connection, earlier=head)))
         except StoreNotOurs as why:
@@ -351,7 +380,6 @@ class Store:
         *,
         by: Attribution,
         action: str = REMOVE_PARTICIPANT,
-        details: Mapping[str, Any] | None = None,
         may_remove: Collection[AppId] | None = None,
         what_if: bool = False,
     ) -> Change:
@@ -363,7 +391,6 @@ class Store:
             modifier: see `tenantcfg.configuration.apply`.
             by: who, for whom, why.
             action: the permission.
-            details: plain JSON that the history keeps beside the modifier, whose words win.
             may_remove: the apps whose loss was confirmed; None: no matter which.
             what_if: work it out and store nothing; the database refuses to write.
 
@@ -379,11 +406,14 @@ class Store:
             OutcomeUnknown: the connection was lost in the commit.
             Unavailable, StoreUnusable: nothing was changed.
         """
+        from tenantcfg.configuration import ListModifier  # noqa: PLC0415
         from tenantcfg.store.changing import modify  # noqa: PLC0415
 
-        plan = modify(
-            tenant, modifier, by, action=action, details=details or {}, may_remove=may_remove
-        )
+        arguments.change(tenant, by)
+        arguments.require(ListModifier, modifier=modifier)
+        arguments.permission(action)
+        arguments.collection(AppId, may_remove=may_remove)
+        plan = modify(tenant, modifier, by, action=action, may_remove=may_remove)
         return self._change(plan, what_if=what_if)
 
     def add_tenant(
@@ -400,6 +430,8 @@ class Store:
         """
         from tenantcfg.store.tenancy import add  # noqa: PLC0415
 
+        arguments.change(tenant, by)
+        arguments.require(str, None, name=name)
         return self._change(add(tenant, name, by), what_if=what_if)
 
     def rename_tenant(
@@ -414,24 +446,29 @@ class Store:
         """
         from tenantcfg.store.tenancy import rename  # noqa: PLC0415
 
+        arguments.change(tenant, by)
+        arguments.require(str, name=name)
         return self._change(rename(tenant, name, by), what_if=what_if)
 
     def enable_tenant(self, tenant: TenantId, *, by: Attribution, what_if: bool = False) -> Change:
         """Let the grants of *tenant* count again. Raises `UnknownTenant`."""
         from tenantcfg.store.tenancy import set_enabled  # noqa: PLC0415
 
+        arguments.change(tenant, by)
         return self._change(set_enabled(tenant, by, enabled=True), what_if=what_if)
 
     def disable_tenant(self, tenant: TenantId, *, by: Attribution, what_if: bool = False) -> Change:
         """Deny every app in *tenant*; its grants stay as they are. Raises `UnknownTenant`."""
         from tenantcfg.store.tenancy import set_enabled  # noqa: PLC0415
 
+        arguments.change(tenant, by)
         return self._change(set_enabled(tenant, by, enabled=False), what_if=what_if)
 
     def remove_tenant(self, tenant: TenantId, *, by: Attribution, what_if: bool = False) -> Change:
         """Forget *tenant*: its grants end, its history stays. Raises `UnknownTenant`."""
         from tenantcfg.store.tenancy import take_away  # noqa: PLC0415
 
+        arguments.change(tenant, by)
         return self._change(take_away(tenant, by), what_if=what_if)
 
     def undo(self, revision: Revision, *, by: Attribution, what_if: bool = False) -> Change:
@@ -448,6 +485,8 @@ class Store:
         """
         from tenantcfg.store.undoing import undo  # noqa: PLC0415
 
+        arguments.require(int, revision=revision)
+        arguments.attribution(by)
         return self._change(undo(revision, by), what_if=what_if)
 
     def _change(self, plan: Callable[[Reading], Plan], *, what_if: bool) -> Change:
@@ -456,6 +495,11 @@ class Store:
         if self._read_only and not what_if:
             raise StoreReadOnly("the store was opened for reading only", subject=f"'{self.url}'")
         return carry_out(self._database, plan, what_if=what_if)
+
+    def _tenants_near(self, wanted: str) -> tuple[str, ...]:
+        from tenantcfg.store.nearby import ids_near  # noqa: PLC0415
+
+        return self._read(lambda reading: ids_near(reading, wanted))
 
     def _read(self, read: Callable[[Reading], T]) -> T:
         with self._database.reading() as reading:

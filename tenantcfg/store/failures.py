@@ -195,6 +195,8 @@ def _os_row(original: OSError) -> _Row:
 
     if original.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return _FULL
+    if original.errno == errno.ENAMETOOLONG:
+        return _MISSING
     if original.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return _READ_ONLY
     return _BROKEN

@@ -9,12 +9,14 @@ snapshot is taken after its questions arrived, so this is as fresh as a single c
 from __future__ import annotations
 
 import asyncio
+from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from tenantcfg.errors import RevisionNotReached
-from tenantcfg.store.checking import MAX_BATCH, asked_for
+from tenantcfg.errors import TenantcfgError, Unavailable
+from tenantcfg.store.checking import MAX_BATCH, asked_for, require_least
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
@@ -38,6 +40,7 @@ class Gatherer:
 
     async def ask(self, question: Question, action: str, at_least: int) -> Decision:
         """The decision on *question*; as `Checks.one`, together with others that wait."""
+        require_least(at_least)
         loop = asyncio.get_running_loop()
         queues = self._queues.setdefault(loop, {})
         known = asked_for(action)
@@ -53,11 +56,15 @@ class _Asked:
     at_least: int
 
 
+_Batch = list[tuple[_Asked, "Future[Decision]"]]
+_GIVEN_UP = Unavailable("the check was given up", why="what asked was cancelled", hint="ask again")
+
+
 class _Queue:
     def __init__(self, checks: Checks, action: str) -> None:
         self._checks = checks
         self._action = action
-        self._waiting: list[tuple[_Asked, Future[Decision]]] = []
+        self._waiting: _Batch = []
         self._under_way = 0
         self._called = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,11 +85,18 @@ class _Queue:
             self._under_way += 1
             task = loop.create_task(self._answer(loop, batch))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(partial(self._done, loop, batch))
 
-    async def _answer(
-        self, loop: AbstractEventLoop, batch: list[tuple[_Asked, Future[Decision]]]
-    ) -> None:
+    def _done(self, loop: AbstractEventLoop, batch: _Batch, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._under_way -= 1
+        for _, answer in batch:
+            # Left over where the task was cancelled, also before it began.
+            if not answer.done():
+                answer.set_exception(_own(_GIVEN_UP))
+        self._flush(loop)
+
+    async def _answer(self, loop: AbstractEventLoop, batch: _Batch) -> None:
         questions = [asked.question for asked, _ in batch]
         try:
             rows = await loop.run_in_executor(None, self._checks.facts, questions, self._action)
@@ -92,14 +106,26 @@ class _Queue:
         except Exception as why:  # noqa: BLE001 - whoever waits is told, whatever it is
             for _, answer in batch:
                 if not answer.done():
-                    answer.set_exception(why)
-        finally:
-            self._under_way -= 1
-            self._flush(loop)
+                    answer.set_exception(_own(why))
 
     def _settle(self, answer: Future[Decision], asked: _Asked, row: Row) -> None:
         try:
             decision = self._checks.decided(asked.question, row, asked.action, asked.at_least)
             answer.set_result(decision)
-        except RevisionNotReached as why:
+        except TenantcfgError as why:
+            # Of this question alone; the others have rows of their own.
             answer.set_exception(why)
+
+
+def _own(why: Exception) -> TenantcfgError:
+    """
+    An error for one of those who wait: each raises it, and what is raised grows its traceback.
+
+    What came of the question itself is its cause, one for all, and raised no more.
+    """
+    if isinstance(why, TenantcfgError):
+        own = copy(why)
+    else:
+        own = TenantcfgError("the check failed", why=f"{type(why).__name__}: {why}")
+    own.__cause__ = why
+    return own

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from tenantcfg.ids import near_misses, slips
+from tenantcfg.ids import MAX_ID_LENGTH, near_misses, slips
 from tenantcfg.store.effects import name_key
 from tenantcfg.store.rows import standing
 from tenantcfg.store.schema import tenants
@@ -51,7 +51,7 @@ def _candidates(reading: Reading, wanted: str) -> Iterator[tuple[str, str | None
     some = _LIVE.order_by(tenants.c.tenant).limit(_LOOKED_THROUGH)
     rows = reading.connection.execute(some).all()
     yield from map(tuple, rows)
-    if len(rows) < _LOOKED_THROUGH:
+    if len(rows) < _LOOKED_THROUGH or len(wanted) > MAX_ID_LENGTH + 1:
         return
     low, key = wanted.lower(), name_key(wanted)
     yield from _looked_up(reading, tenants.c.tenant, (low, *_slips(wanted), *_slips(low)))

@@ -158,7 +158,8 @@ def known_apps(reading: Reading) -> tuple[AppId, ...]:
 
 def one_change(reading: Reading, revision: int) -> Change:
     """The change that took *revision*; see `Store.change`."""
-    found = change_at(reading, revision)
+    # Beyond the newest there is none, be it a number that a database has or one that it has not.
+    found = change_at(reading, revision) if 0 < revision <= reading.head.revision else None
     if found is None:
         raise InvalidInput(
             "there is no such revision",

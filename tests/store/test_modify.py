@@ -39,15 +39,13 @@ def test_a_change_says_who_what_and_why_and_stands_in_the_history(store: Store) 
     a_tenant(store)
     by = Attribution(Actor("os:alice", (("SUDO_USER", "bob"),)), "carol", "because")
 
-    change = store.modify(
-        CONTOSO, ListModifier(add=(APP, OTHER)), by=by, details={"line": "Set-Cs...", "add": []}
-    )
+    change = store.modify(CONTOSO, ListModifier(add=(APP, OTHER)), by=by)
 
     assert change.revision == 2
     assert change.tenant == CONTOSO
     assert change.by == by
     assert change.operation.verb is Verb.SET
-    assert change.operation.details == {"add": [APP.value, OTHER.value], "line": "Set-Cs..."}
+    assert change.operation.details == {"add": [APP.value, OTHER.value]}
     assert change.outcomes == (Outcome(APP, Result.ADDED), Outcome(OTHER, Result.ADDED))
     assert change.stored
     assert change.effective
