@@ -2,8 +2,9 @@
 The rules of PowerShell's grammar for expressions that are outside the language.
 
 Nothing of it ever runs; it is parsed since PowerShell finds its errors first, and since a
-refusal has to name the construct. Imported only when a text has something of it. The
-statements that begin with a keyword are in `keywords`.
+refusal has to name the construct. The rest that is outside: types and attributes in
+`typenames`, blocks in `blocks`, statements that begin with a keyword in `keywords` and
+`definitions`.
 """
 
 from __future__ import annotations
@@ -11,37 +12,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from tenantcfg.powershell import tokens
-from tenantcfg.powershell.keywords import (
-    keyword_statement,
-    named_blocks,
-    param_block,
-    script_block,
-    statement_with_attributes,
-    using_statement,
-)
-from tenantcfg.powershell.tree import Extent
+from tenantcfg.powershell.blocks import script_block
+from tenantcfg.powershell.tree import Extent, Unsupported
 from tenantcfg.powershell.typenames import attributes
 
 if TYPE_CHECKING:
     from tenantcfg.powershell.syntax import Parser
     from tenantcfg.powershell.tokens import Token
-    from tenantcfg.powershell.tree import Expression, Pipeline, Unsupported
+    from tenantcfg.powershell.tree import Expression, Pipeline
     from tenantcfg.powershell.typenames import Attribute
 
 __all__ = [
     "assignment",
     "binary",
     "chained",
-    "keyword_statement",
     "members",
-    "named_blocks",
-    "param_block",
     "redirection",
-    "script_block",
-    "statement_with_attributes",
     "ternary",
     "type_expression",
-    "using_statement",
 ]
 
 _STREAMS = {
@@ -115,7 +103,7 @@ def _background(parser: Parser, start: int, end: int) -> Pipeline:
         parser.error(following.start, following.end, "BackgroundOperatorInPipelineChain")
         return parser.wrapped(parser.broken(start, following.end))
     node = parser.refuse("a background operator (&)", "leave it out", operator.start, operator.end)
-    return parser.wrapped(type(node)(node.construct, node.advice, Extent(start, end)))
+    return parser.wrapped(Unsupported(node.construct, node.advice, Extent(start, end)))
 
 
 def _chain_without_end(parser: Parser, operator: Token, found: Token, start: int) -> Pipeline:

@@ -58,6 +58,10 @@ MESSAGES = {
         " is SupportedCommand."
     ),
     "InvalidSwitchFlag": "The parameter {0} is not valid for the switch statement.",
+    "InvalidUnderlyingType": (
+        "'{0}' is not a valid underlying type for enums. Expected a builtin integral type (one of"
+        " byte, sbyte, short, ushort, int, uint, long or ulong)"
+    ),
     "InvalidUnicodeEscapeSequence": (
         "The Unicode escape sequence is not valid. A valid sequence is `u{ followed by one to"
         " six hex digits and a closing '}'."
@@ -100,6 +104,7 @@ MESSAGES = {
     "MissingEndParenthesisInSubexpression": "Missing closing ')' in subexpression.",
     "MissingEndParenthesisInSwitchStatement": ("Missing ')' after expression in switch statement."),
     "MissingEndSquareBracket": "Missing ']' after array index expression.",
+    "MissingEqualsInUsingAlias": ("Missing '=' operator"),
     "MissingEqualsInHashLiteral": "Missing '=' operator after key in hash literal.",
     "MissingExpression": "Missing expression after '{0}' in pipeline element.",
     "MissingExpressionAfterKeyword": "Missing expression after '{0}' in loop.",
@@ -118,7 +123,11 @@ MESSAGES = {
     "MissingInInForeach": "Missing 'in' after variable in foreach loop." + _FOREACH,
     "MissingLoopStatement": "Missing statement body in {0} loop.",
     "MissingNameAfterKeyword": "Missing name after {0} keyword.",
+    "MissingNamedBlocks": (
+        "unexpected token '{0}', expected 'begin', 'process', 'end', 'clean', or 'dynamicparam'."
+    ),
     "MissingNamedStatementBlock": "Missing statement block after '{0}'.",
+    "MissingNamespaceAlias": ("Missing namespace alias"),
     "MissingOpenParenthesisAfterKeyword": "Missing opening '(' after keyword '{0}'.",
     "MissingOpenParenthesisInIfStatement": "Missing '(' after '{0}' in if statement.",
     "MissingPropertyName": "Missing property name after reference operator.",
@@ -127,6 +136,7 @@ MESSAGES = {
     "MissingStatementBlockAfterElse": "Missing statement block after 'else' keyword.",
     "MissingStatementBlockForDataSection": "The Data section is missing its statement block.",
     "MissingStatementInHashLiteral": "Missing statement after '=' in hash literal.",
+    "MissingStatementTerminator": ("Missing a newline or semicolon."),
     "MissingSwitchConditionExpression": "Missing condition in switch statement clause.",
     "MissingSwitchStatementClause": "Missing statement block in switch statement clause.",
     "MissingTerminatorMultiLineComment": (
@@ -176,6 +186,7 @@ MESSAGES = {
         "The Unicode escape sequence contains more than the maximum of six hex digits between"
         " braces."
     ),
+    "TypeNameExpected": ("Type name expected."),
     "TypeNotAllowedBeforeParam": "Unexpected type [{0}] was found in the parameter statement.",
     "TypeNotAllowedBeforeStatement": "Unexpected type [{0}] was found before statement.",
     "UnexpectedAttribute": "Unexpected attribute '{0}'.",
@@ -183,6 +194,7 @@ MESSAGES = {
         "No characters are allowed after a here-string header but before the end of the line."
     ),
     "UnexpectedToken": "Unexpected token '{0}' in expression or statement.",
+    "UnexpectedUnaryOperator": ("Internal error - unexpected unary operator {0}."),
     "UnrecognizedToken": "Unrecognized token in source text.",
     "UsingMustBeAtStartOfScript": (
         "A 'using' statement must appear before any other statements in a script."

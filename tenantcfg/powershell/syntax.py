@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from tenantcfg.powershell import tokens
+from tenantcfg.powershell import blocks, definitions, foreign, keywords, tokens
 from tenantcfg.powershell.engine_commands import is_engine_command
 from tenantcfg.powershell.messages import MESSAGES
 from tenantcfg.powershell.numbers import Number, invariant_text
@@ -41,8 +41,6 @@ from tenantcfg.powershell.tree import (
 )
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from tenantcfg.powershell.tokens import Token
 
 __all__ = ["ParseError", "Parsed", "Parser", "parse"]
@@ -203,6 +201,19 @@ class Parser:
         self.unsupported.append(node)
         return node
 
+    def refuse_program(self, construct: str, start: int, end: int) -> Unsupported:
+        """`refuse` what is no data but a program."""
+        return self.refuse(construct, "write its commands one after the other", start, end)
+
+    def refuse_keyword(self, keyword: Token, end: int) -> Pipeline:
+        """A statement that begins with *keyword*, refused."""
+        found = self.refuse_program(f"a keyword ({keyword.kind})", keyword.start, end)
+        return self.wrapped(found)
+
+    def broken_statement(self, start: int, end: int) -> Pipeline:
+        """A statement of what an error left."""
+        return self.wrapped(self.broken(start, end))
+
     @staticmethod
     def broken(start: int, end: int) -> Unsupported:
         """A node for what an error left: no construct of its own."""
@@ -324,9 +335,8 @@ class Parser:
         self._param_block()
         self.skip_terminators()
         if self.peek().kind in tokens.BLOCK_NAMES:
-            self.foreign().named_blocks(self, None)
-            if self.next().kind == tokens.END:
-                return ()
+            blocks.named_blocks(self, None)
+            return ()
         statements: list[Pipeline] = []
         while True:
             self.statements(statements)
@@ -364,11 +374,9 @@ class Parser:
         token = self.next()
         kind = token.kind
         if kind == tokens.GENERIC and self.text.startswith("[", token.start):
-            found: Pipeline | None = self.foreign().statement_with_attributes(self, token)
-            return found
+            return keywords.statement_with_attributes(self, token)
         if kind in tokens.KEYWORDS or kind == tokens.LABEL:
-            keyword: Pipeline | None = self.foreign().keyword_statement(self, token)
-            return keyword
+            return keywords.keyword_statement(self, token)
         self.unget(token)
         return None if kind == tokens.END else self.chain()
 
@@ -386,8 +394,7 @@ class Parser:
             assigned = self.next()
         self.set_mode(before)
         if expression is not None and assigned is not None:
-            statement: Pipeline = self.foreign().assignment(self, expression, assigned)
-            return statement
+            return foreign.assignment(self, expression, assigned)
         if expression is None:
             # PowerShell looks at the token in this mode before it tries again.
             self.peek()
@@ -396,7 +403,7 @@ class Parser:
             return None
         following = self.peek()
         if following.kind in ("&&", "||", "&"):
-            first = self.foreign().chained(self, first)
+            first = foreign.chained(self, first)
         return first
 
     def pipeline(self, start: Expression | None = None) -> Pipeline | None:
@@ -442,7 +449,7 @@ class Parser:
         end = extent.end
         streams: set[str] = set()
         while self.peek().kind in (tokens.REDIRECTION, tokens.REDIRECT_IN):
-            reached, counted = self.foreign().redirection(self, self.next(), streams)
+            reached, counted = foreign.redirection(self, self.next(), streams)
             end = reached if counted else extent.end
         return ExpressionElement(expression, Extent(extent.start, end))
 
@@ -548,7 +555,7 @@ class Parser:
         before = self.set_mode(EXPRESSION)
         found = self._operands(ternary=ternary)
         if found is not None and self.peek().kind == "?":
-            found = self.foreign().ternary(self, found)
+            found = foreign.ternary(self, found)
         self.set_mode(before)
         return found
 
@@ -558,7 +565,7 @@ class Parser:
             return None
         token = self.peek()
         if token.kind in tokens.BINARY:
-            found = self.foreign().binary(self, found)
+            found = foreign.binary(self, found)
             token = self.peek()
         if token.kind == tokens.PARAMETER:
             self.error(token.start, token.end, "UnexpectedToken", self.text_of(token))
@@ -596,7 +603,7 @@ class Parser:
             if found is None:
                 return self.broken(token.start, token.end)
         elif token.kind == "[":
-            found = self.foreign().type_expression(self, token)
+            found = foreign.type_expression(self, token)
         else:
             found = self.primary(members=True)
         if found is not None and self.peek().kind in ("++", "--"):
@@ -657,7 +664,7 @@ class Parser:
         if members and self.ungot is None:
             access = self.scanner.member_access(bracket=True)
             if access is not None:
-                found = self.foreign().members(self, access, found)
+                found = foreign.members(self, access, found)
         return found
 
     def _bracketed(self, token: Token) -> Expression:
@@ -666,8 +673,7 @@ class Parser:
         if token.kind == "@{":
             return self._hashtable(token)
         if token.kind == "{":
-            block: Unsupported = self.foreign().script_block(self, token)
-            return block
+            return blocks.script_block(self, token)
         return self._subexpression(token)
 
     def _variable(self, token: Token) -> Expression:
@@ -852,7 +858,7 @@ class Parser:
                 self.resync(token.start)
                 return
             self.skip()
-            self.foreign().using_statement(self, token)
+            definitions.using_statement(self, token)
             self.skip_terminators()
 
     def _param_block(self) -> None:
@@ -863,18 +869,10 @@ class Parser:
         bracket = token.kind == tokens.GENERIC and self.text.startswith("[", token.start)
         if token.kind == "[" or bracket or token.kind == "param":
             self.resync(token.start)
-            if self.foreign().param_block(self):
+            if blocks.param_block(self):
                 return
             del self.unsupported[kept:]
         self.resync(point)
-
-    @staticmethod
-    def foreign() -> ModuleType:
-        """The rules of what is outside the language."""
-        # Most lines need none of it.
-        from tenantcfg.powershell import foreign  # noqa: PLC0415
-
-        return foreign
 
 
 class _CommandReader:
@@ -951,7 +949,7 @@ class _CommandReader:
             self._word(token)
             return
         self._streams = self._streams or set()
-        self._end, _ = self._parser.foreign().redirection(self._parser, token, self._streams)
+        self._end, _ = foreign.redirection(self._parser, token, self._streams)
 
     def _value(self, token: Token) -> bool:
         parser, name = self._parser, self._at_name

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tenantcfg.powershell.syntax import Parser
     from tenantcfg.powershell.tokens import Token
 
-__all__ = ["Attribute", "attribute", "attributes"]
+__all__ = ["Attribute", "attribute", "attributes", "type_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def attribute(parser: Parser) -> Attribute | None:
         return None
     parser.skip_newlines()
     parser.enter()
-    name = _type_name(parser)
+    name = type_name(parser, assembly=True)
     parser.leave()
     if name is None:
         parser.resync(opening.start)
@@ -141,12 +141,13 @@ def _named_argument(parser: Parser) -> int | None:
     return equals.end
 
 
-def _type_name(parser: Parser) -> Extent | None:
+def type_name(parser: Parser, *, assembly: bool) -> Extent | None:
+    """The name of a type, its assembly's behind a comma where *assembly* allows one."""
     before = parser.set_mode(TYPE_NAME)
     token = parser.next()
     found: Extent | None = None
     if token.kind == tokens.IDENTIFIER:
-        found = _rest_of_name(parser, token, assembly=True, bare_argument=False)
+        found = _rest_of_name(parser, token, assembly=assembly, bare_argument=False)
     else:
         parser.unget(token)
     parser.set_mode(before)
@@ -177,7 +178,7 @@ def _after_bracket(parser: Parser, name: Token, opening: Token, *, bare_argument
     parser.skip_newlines()
     token = parser.next()
     if token.kind in ("]", ","):
-        return _array(parser, whole, token)
+        return _array(parser, whole, token, bare_argument=bare_argument)
     if token.kind in ("[", tokens.IDENTIFIER):
         return _generic(parser, name, token, bare_argument=bare_argument)
     if token.kind == tokens.END:
@@ -233,18 +234,18 @@ def _generic(parser: Parser, name: Token, first: Token, *, bare_argument: bool) 
     following = parser.peek()
     if following.kind == "[":
         parser.skip()
-        return _array(parser, whole, parser.next())
+        return _array(parser, whole, parser.next(), bare_argument=bare_argument)
     if following.kind == "," and not bare_argument:
         parser.skip()
         return _assembly(parser, whole, following)
     return whole
 
 
-def _array(parser: Parser, whole: Extent, token: Token) -> Extent:
+def _array(parser: Parser, whole: Extent, token: Token, *, bare_argument: bool) -> Extent:
     while True:
         whole = Extent(whole.start, _dimensions(parser, whole.end, token))
         following = parser.peek()
-        if following.kind == ",":
+        if following.kind == "," and not bare_argument:
             parser.skip()
             _assembly(parser, whole, following)
             return whole
