@@ -4,27 +4,35 @@ Why a check is decided as it is: the fact, who gave it, and what may have been m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
-
-from sqlalchemy import func, or_, select
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.decision import Deny, Facts, decide
 from tenantcfg.errors import InvalidInput, Reason, quoted
 from tenantcfg.ids import AppId, Revision, TenantId, near_misses
-from tenantcfg.store.nearby import ids_near
-from tenantcfg.store.rows import AsOf, change_at, open_grants, standing, tenant_row, when
-from tenantcfg.store.schema import grants, tenants
+from tenantcfg.store import reasons
+from tenantcfg.store.snapshots import when
+from tenantcfg.store.typed import (
+    ChangeRow,
+    GrantRow,
+    TenantRow,
+    change_of,
+    grant_of,
+    tenant_of,
+)
 from tenantcfg.store.views import Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tenantcfg.configuration import Grant
     from tenantcfg.history import Change
-    from tenantcfg.store.engine import Reading
+    from tenantcfg.store.snapshots import AsOf, Snapshot
     from tenantcfg.store.views import Tenant
+
+    # The ids of tenants that are one slip away from one that is not known. It loads SQLAlchemy.
+    TenantsNear = Callable[[str], tuple[str, ...]]
 
 __all__ = ["explain", "near"]
 
@@ -35,24 +43,38 @@ _Id = TypeVar("_Id", TenantId, AppId)
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What is asked, at one revision; what cannot be an id is None."""
+    """What is asked, of a store at one of its revisions; what cannot be an id is None."""
 
+    store: Snapshot
     tenant: TenantId | None
     app: AppId | None
     action: str
     revision: Revision
 
+    def at(self, revision: Revision) -> _Question:
+        """The same question, asked at *revision*."""
+        return replace(self, revision=revision)
 
-def explain(reading: Reading, tenant_id: str, app_id: str, action: str, as_of: AsOf) -> Explanation:
+
+def explain(
+    store: Snapshot,
+    tenant_id: str,
+    app_id: str,
+    action: str,
+    as_of: AsOf,
+    *,
+    tenants_near: TenantsNear,
+) -> Explanation:
     """The decision and what it rests on; see `Store.explain`."""
-    revision, at = when(reading, as_of)
+    revision, at = when(store, as_of)
     if action != REMOVE_PARTICIPANT:
         return Explanation(Deny(Reason.UNSUPPORTED_ACTION, revision), tenant_id, app_id)
     if not tenant_id:
         return Explanation(Deny(Reason.TENANT_MISSING, revision), tenant_id, app_id)
-    question = _Question(_exact(TenantId, tenant_id), _exact(AppId, app_id), action, revision)
-    tenant = tenant_row(reading, question.tenant, revision) if question.tenant else None
-    grant = _grant(reading, question) if tenant else None
+    exact = _exact(TenantId, tenant_id), _exact(AppId, app_id)
+    question = _Question(store, *exact, action, revision)
+    tenant = _tenant(question)
+    grant = _grant(question) if tenant else None
     facts = Facts(
         revision=revision,
         enabled=tenant.enabled if tenant else None,
@@ -66,116 +88,129 @@ def explain(reading: Reading, tenant_id: str, app_id: str, action: str, as_of: A
         app_id=question.app.value if question.app else app_id,
         tenant=tenant,
         grant=grant,
-        change=_deciding(reading, question, tenant, grant),
-        expiry_change=_of_expiry(reading, grant),
-        near_misses=() if decision else _near_misses(reading, question),
+        change=_deciding(question, tenant, grant),
+        expiry_change=_of_expiry(question, grant),
+        near_misses=() if decision else _near_misses(question.at(store.revision), tenants_near),
     )
 
 
-def near(reading: Reading, tenant: TenantId, app: AppId, action: str) -> tuple[str, ...]:
+def near(
+    store: Snapshot, tenant: TenantId, app: AppId, action: str, tenants_near: TenantsNear
+) -> tuple[str, ...]:
     """What may have been meant by an app that is not granted in a tenant, as sentences."""
-    return _near_misses(reading, _Question(tenant, app, action, reading.head.revision))
+    return _near_misses(_Question(store, tenant, app, action, store.revision), tenants_near)
 
 
-def _near_misses(reading: Reading, question: _Question) -> tuple[str, ...]:
-    tenant, app = question.tenant, question.app
-    held = open_grants(reading, tenant, question.action) if tenant else ()
-    granted = [grant.app.value for grant in held if grant.in_force(reading.now)]
-    if app is not None and app.value in granted:
+def _near_misses(now: _Question, tenants_near: TenantsNear) -> tuple[str, ...]:
+    granted = [grant.app.value for grant in _grants(now) if grant.in_force(now.store.now)]
+    if now.app is not None and now.app.value in granted:
         return ()
     return (
-        *(_slips(reading, app.value, granted) if app else ()),
-        *(_other_tenants(reading, tenant) if tenant else ()),
-        *(_elsewhere(reading, question) if app else ()),
+        *(_slips(now, now.app.value, granted) if now.app else ()),
+        *(_other_tenants(now, now.tenant, tenants_near) if now.tenant else ()),
+        *(_elsewhere(now, now.app.value) if now.app else ()),
     )
 
 
-def _slips(reading: Reading, app: str, granted: list[str]) -> Iterator[str]:
+def _slips(now: _Question, app: str, granted: list[str]) -> Iterator[str]:
     for one in near_misses(app, granted):
         yield f"one character off: app {quoted(one)} is granted there"
-    if tenant_row(reading, TenantId(app)) is not None:
+    if _tenant_row(now, app) is not None:
         yield f"{quoted(app)} is known as a tenant, not as an app"
 
 
-def _other_tenants(reading: Reading, tenant: TenantId) -> Iterator[str]:
-    if tenant_row(reading, tenant) is not None:
+def _other_tenants(now: _Question, tenant: TenantId, tenants_near: TenantsNear) -> Iterator[str]:
+    if _tenant(now) is not None:
         return
-    as_app = select(grants.c.tenant).where(grants.c.app == tenant.value, standing(grants, None))
-    if reading.connection.execute(as_app.limit(1)).first() is not None:
+    if now.store.first(reasons.NAMED_AS_APP, app=tenant.value) is not None:
         yield f"{quoted(tenant.value)} is known as an app, not as a tenant"
-    for one in ids_near(reading, tenant.value):
+    for one in tenants_near(tenant.value):
         yield f"one character off: tenant {quoted(one)} is known"
 
 
-def _elsewhere(reading: Reading, question: _Question) -> Iterator[str]:
-    app, tenant = question.app, question.tenant
-    others = (
-        select(grants.c.tenant, tenants.c.name)
-        .join(tenants, tenants.c.tenant == grants.c.tenant)
-        .where(grants.c.app == (app.value if app else ""), grants.c.action == question.action)
-        .where(grants.c.tenant != (tenant.value if tenant else ""))
-        .where(standing(grants, None), standing(tenants, None))
-        .where(or_(grants.c.expires_at.is_(None), grants.c.expires_at > reading.now))
-        .order_by(grants.c.tenant)
-        .limit(_SHOWN + 1)
-    )
-    found = [quoted(row.name or row.tenant) for row in reading.connection.execute(others)]
+def _elsewhere(now: _Question, app: str) -> Iterator[str]:
+    values = {
+        "app": app,
+        "action": now.action,
+        "tenant": now.tenant.value if now.tenant else "",
+        "now": now.store.now,
+        "most": _SHOWN + 1,
+    }
+    found = [quoted(name or tenant) for tenant, name in now.store.ask(reasons.ELSEWHERE, values)]
     if found:
         more = ", and more" if len(found) > _SHOWN else ""
         yield f"the app is granted elsewhere: in {', '.join(found[:_SHOWN])}{more}"
 
 
-def _grant(reading: Reading, question: _Question) -> Grant | None:
-    if question.tenant is None or question.app is None:
+def _tenant(question: _Question) -> Tenant | None:
+    return _tenant_row(question, question.tenant.value) if question.tenant else None
+
+
+def _tenant_row(question: _Question, tenant: str) -> Tenant | None:
+    row = question.store.first(reasons.TENANT, tenant=tenant, revision=question.revision)
+    return None if row is None else tenant_of(TenantRow(*row))
+
+
+def _grant(question: _Question) -> Grant | None:
+    if question.app is None:
         return None
-    held = open_grants(
-        reading, question.tenant, question.action, question.revision, apps=(question.app,)
-    )
-    return held[0] if held else None
+    row = question.store.first(reasons.GRANT, **_listed(question), app=question.app.value)
+    return None if row is None else grant_of(GrantRow(*row))
 
 
-def _deciding(
-    reading: Reading, question: _Question, tenant: Tenant | None, grant: Grant | None
-) -> Change | None:
+def _grants(question: _Question) -> list[Grant]:
+    rows = question.store.ask(reasons.GRANTS, _listed(question)) if question.tenant else ()
+    return [grant_of(GrantRow(*row)) for row in rows]
+
+
+def _listed(question: _Question) -> dict[str, Any]:
+    """The values that name the list which is asked about."""
+    return {
+        "tenant": question.tenant.value if question.tenant else "",
+        "action": question.action,
+        "revision": question.revision,
+    }
+
+
+def _deciding(question: _Question, tenant: Tenant | None, grant: Grant | None) -> Change | None:
     revision: int | None
     if tenant is not None and not tenant.enabled:
-        revision = _disabled(reading, tenant, question.revision)
+        revision = _disabled(question, tenant)
     elif grant is not None:
         revision = grant.granted
     else:
-        revision = _taken_away(reading, question, tenant)
-    return None if revision is None else change_at(reading, revision)
+        revision = _taken_away(question, tenant)
+    return None if revision is None else _change(question, revision)
 
 
-def _disabled(reading: Reading, tenant: Tenant, at: Revision) -> int:
+def _disabled(question: _Question, tenant: Tenant) -> int:
     """The revision since which the tenant is disabled; a rename since then is passed over."""
-    ended = select(func.max(tenants.c.to_revision)).where(
-        tenants.c.tenant == tenant.id.value,
-        tenants.c.enabled,
-        tenants.c.from_revision >= tenant.added,
-        tenants.c.to_revision <= at,
+    ended = question.store.value(
+        reasons.DISABLED, tenant=tenant.id.value, added=tenant.added, revision=question.revision
     )
-    return reading.connection.scalar(ended) or tenant.added
+    return ended or tenant.added
 
 
-def _taken_away(reading: Reading, question: _Question, tenant: Tenant | None) -> int | None:
+def _taken_away(question: _Question, tenant: Tenant | None) -> int | None:
     """The revision that ended the app's last grant or, without a tenant, the tenant."""
     if question.tenant is None:
         return None
-    table = tenants if tenant is None else grants
-    ended = select(func.max(table.c.to_revision)).where(
-        table.c.tenant == question.tenant.value, table.c.to_revision <= question.revision
-    )
-    if tenant is not None:
-        app = question.app.value if question.app else ""
-        ended = ended.where(grants.c.action == question.action, grants.c.app == app)
-    revision: int | None = reading.connection.scalar(ended)
-    return revision
+    if tenant is None:
+        return question.store.value(
+            reasons.TENANT_ENDED, tenant=question.tenant.value, revision=question.revision
+        )
+    app = question.app.value if question.app else ""
+    return question.store.value(reasons.GRANT_ENDED, **_listed(question), app=app)
 
 
-def _of_expiry(reading: Reading, grant: Grant | None) -> Change | None:
+def _of_expiry(question: _Question, grant: Grant | None) -> Change | None:
     changed = grant is not None and grant.since != grant.granted
-    return change_at(reading, grant.since) if changed and grant else None
+    return _change(question, grant.since) if changed and grant else None
+
+
+def _change(question: _Question, revision: int) -> Change | None:
+    row = question.store.first(reasons.CHANGE, revision=revision)
+    return None if row is None else change_of(ChangeRow(*row))
 
 
 def _exact(kind: type[_Id], text: str) -> _Id | None:

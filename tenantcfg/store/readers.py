@@ -10,23 +10,28 @@ connection is never used in a child after a fork (of a file store none is open t
 from __future__ import annotations
 
 import os
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from json import dumps
 from os import getpid, stat
 from threading import BoundedSemaphore
 from time import time_ns
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from tenantcfg.errors import StoreMissing
-from tenantcfg.store import failures, questions, sqlite, version
+from tenantcfg.store import failures, questions, snapshots, sqlite, version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tenantcfg.store.address import Address
+    from tenantcfg.store.snapshots import Snapshot
 
 __all__ = ["Readers", "readers_of"]
+
+T = TypeVar("T")
 
 Row = tuple[Any, ...]
 
@@ -47,6 +52,9 @@ class Readers(Protocol):
 
     def many(self, pairs: Sequence[tuple[str, str]], action: str) -> list[Row]:
         """The facts about each of *pairs*, in their order; the bare head if there is none."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """The store as it is now, for several questions that take their time."""
 
     def close(self) -> None:
         """Close what is idle; later questions raise `Unavailable`."""
@@ -110,6 +118,18 @@ class _FileReaders:
         now = time_ns() // 1000
         return [(*row, now) for row in _one_each(rows, len(pairs), self._open)]
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        # A connection of its own, as it may wait for a writer longer than a check may.
+        reader = self._open(sqlite.WRITE_PATIENCE)
+        with failures.translated(self._address), closing(reader):
+            reader.ask("BEGIN")
+
+            def ask(text: str, values: dict[str, Any]) -> list[Row]:
+                return _all(reader.ask(text, values))
+
+            yield _snapshot(ask, lambda: time_ns() // 1000, self._open)
+
     def close(self) -> None:
         self._closed = True
         self.let_go()
@@ -137,15 +157,13 @@ class _FileReaders:
             reader.close()
             sqlite.replaced(self._path, reader.log)
 
-    def _open(self) -> _Reader:
+    def _open(self, patience: float = sqlite.CHECK_PATIENCE) -> _Reader:
         if self._closed:
             raise failures.closed(self._address)
         with failures.translated(self._address):
             while True:
                 before = self._identity()
-                connection = sqlite.connect(
-                    self._path, patience=sqlite.CHECK_PATIENCE, for_checks=True
-                )
+                connection = sqlite.connect(self._path, patience=patience, for_checks=True)
                 try:
                     version.require(self._address, _asking(connection))
                     log = sqlite.log_of(self._path)
@@ -200,31 +218,54 @@ class _ServerReaders:
         self._closed = True
         _close_all(self._free)
 
-    def _ask(self, text: str, values: dict[str, Any]) -> list[Row]:
-        """
-        The answer of a connection at hand or, if the server dropped that one, of a new one.
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        with self._turn():
+            reader, _ = self._reached(lambda reader: reader.ask(_BEGIN))
 
-        So no check notices a server that was restarted. Asking twice is harmless.
-        """
+            def ask(text: str, values: dict[str, Any]) -> list[Row]:
+                return _all(reader.ask(snapshots.as_psycopg_has_it(text), values))
+
+            try:
+                yield _snapshot(ask, lambda: ask(_CLOCK, {})[0][0], self._open)
+                reader.ask("COMMIT")
+            except BaseException as why:  # noqa: BLE001 - goes on, translated
+                reader.close()
+                failures.fail(why, self._address)
+            self._put(reader)
+
+    def _ask(self, text: str, values: dict[str, Any]) -> list[Row]:
+        with self._turn():
+            reader, rows = self._reached(
+                lambda reader: _all(reader.ask(text, values, prepare=True))
+            )
+            self._put(reader)
+            return rows
+
+    def _turn(self) -> BoundedSemaphore:
         if self._turns_of != getpid():
             # A turn that was taken in the parent is given back there, not here.
             self._turns, self._turns_of = BoundedSemaphore(_AT_ONCE), getpid()
-        with self._turns:
-            reader = self._idle()
-            while True:
-                fresh = reader is None
-                reader = reader or self._open()
-                try:
-                    rows: list[Row] = reader.ask(text, values, prepare=True).fetchall()
-                except BaseException as why:  # noqa: BLE001 - goes on, translated
-                    reader.close()
-                    if fresh or not failures.connection_lost(why):
-                        failures.fail(why, self._address)
-                    _close_all(self._free)
-                    reader = None
-                else:
-                    self._put(reader)
-                    return rows
+        return self._turns
+
+    def _reached(self, ask: Callable[[_Reader], T]) -> tuple[_Reader, T]:
+        """
+        A connection at hand or, if the server dropped that one, a new one; and what it said.
+
+        So nobody who asks notices a server that was restarted. Asking twice is harmless.
+        """
+        reader = self._idle()
+        while True:
+            fresh = reader is None
+            reader = reader or self._open()
+            try:
+                return reader, ask(reader)
+            except BaseException as why:  # noqa: BLE001 - goes on, translated
+                reader.close()
+                if fresh or not failures.connection_lost(why):
+                    failures.fail(why, self._address)
+                _close_all(self._free)
+                reader = None
 
     def _idle(self) -> _Reader | None:
         while self._free:
@@ -258,6 +299,21 @@ class _ServerReaders:
             _close_all(self._free)
 
 
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+
+def _snapshot(
+    ask: snapshots.Ask, clock: Callable[[], int], opened: Callable[[], _Reader]
+) -> Snapshot:
+    """As `tenantcfg.store.snapshots.snapshot`; where there is none, whoever opens is told why."""
+    found = snapshots.snapshot(ask, clock)
+    if found is None:
+        opened().close()
+        raise failures.damaged("its head cannot be read")
+    return found
+
+
 def _one_each(rows: list[Row], questions_asked: int, opened: Callable[[], _Reader]) -> list[Row]:
     """
     The rows, of which there is one for each question, or the bare head.
@@ -273,11 +329,12 @@ def _one_each(rows: list[Row], questions_asked: int, opened: Callable[[], _Reade
 
 
 def _asking(connection: Any) -> Callable[[str], list[Row]]:  # noqa: ANN401
-    def ask(statement: str) -> list[Row]:
-        rows: list[Row] = connection.execute(statement).fetchall()
-        return rows
+    return lambda statement: _all(connection.execute(statement))
 
-    return ask
+
+def _all(cursor: Any) -> list[Row]:  # noqa: ANN401
+    rows: list[Row] = cursor.fetchall()
+    return rows
 
 
 def _close_all(free: list[_Reader]) -> None:

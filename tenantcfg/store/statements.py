@@ -1,9 +1,9 @@
 """
-The statements of the check, as SQLAlchemy has them.
+The statements of the check, and of why it is denied, as SQLAlchemy has them.
 
-`tenantcfg.store.questions` holds the texts that come out, so that no check loads SQLAlchemy
-to compile the same texts anew (it costs ten times the check's own start); a test holds the
-two equal. Run as a program, this module prints them.
+`tenantcfg.store.questions` and `tenantcfg.store.reasons` hold the texts that come out, so that
+neither loads SQLAlchemy to compile the same texts anew (it costs ten times the check's own
+start); a test holds them equal. Run as a program, this module prints them.
 """
 
 from __future__ import annotations
@@ -11,17 +11,32 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, Text, and_, bindparam, func, select, text, true
+from sqlalchemy import (
+    String,
+    Text,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine.default import DefaultDialect
 
-from tenantcfg.store.schema import grants, head, of_this_release, tenants
+from tenantcfg.store.schema import changes, grants, head, of_this_release, tenants
+from tenantcfg.store.typed import ChangeRow, GrantRow, TenantRow
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Dialect, FromClause, Select
+    from collections.abc import Iterator
 
-__all__ = ["compiled"]
+    from sqlalchemy import ColumnElement, Dialect, FromClause, Select, Table
+
+__all__ = ["compiled", "reasons"]
 
 _NOW = text("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now")
 
@@ -35,6 +50,12 @@ def compiled() -> dict[str, str]:
         "POSTGRESQL_ONE": _text(_one().add_columns(_NOW), psycopg),
         "POSTGRESQL_MANY": _text(_many_from_arrays().add_columns(_NOW), psycopg),
     }
+
+
+def reasons() -> dict[str, str]:
+    """The text of each statement, by its name in `tenantcfg.store.reasons`."""
+    named = DefaultDialect(paramstyle="named")
+    return {name: _text(statement, named) for name, statement in _reasons().items()}
 
 
 def _text(statement: Select[Any], dialect: Dialect) -> str:
@@ -100,6 +121,73 @@ def _facts(
     )
 
 
+def _reasons() -> dict[str, Select[Any]]:
+    tenant, app, action, revision = _named("tenant", "app", "action", "revision")
+    at_revision = changes.c.revision == revision
+    of_tenant = tenants.c.tenant == tenant
+    of_list = and_(grants.c.tenant == tenant, grants.c.action == action)
+    newest = select(changes.c.revision).where(changes.c.at <= bindparam("at"))
+    listed = _columns(grants, GrantRow).where(of_list, _standing(grants))
+    disabled = select(func.max(tenants.c.to_revision)).where(
+        of_tenant,
+        # As it lies in either database, where SQLAlchemy would compare it with a number.
+        literal_column("tenants.enabled"),
+        tenants.c.from_revision >= bindparam("added"),
+        tenants.c.to_revision <= revision,
+    )
+    return {
+        "HEAD": select(head.c.revision, head.c.at).where(head.c.id == text("1"), of_this_release),
+        "TIME": select(changes.c.at).where(at_revision),
+        "NEWEST": newest.order_by(changes.c.at.desc(), changes.c.revision.desc()).limit(
+            literal_column("1")
+        ),
+        "CHANGE": _columns(changes, ChangeRow).where(at_revision),
+        "TENANT": _columns(tenants, TenantRow).where(of_tenant, _standing(tenants)),
+        "GRANTS": listed.order_by(grants.c.granted, grants.c.position),
+        "GRANT": listed.where(grants.c.app == app),
+        "DISABLED": disabled,
+        "TENANT_ENDED": _ended(tenants).where(of_tenant),
+        "GRANT_ENDED": _ended(grants).where(of_list, grants.c.app == app),
+        "NAMED_AS_APP": select(grants.c.tenant)
+        .where(grants.c.app == app, grants.c.to_revision.is_(None))
+        .limit(literal_column("1")),
+        "ELSEWHERE": _elsewhere(),
+    }
+
+
+def _named(*parameters: str) -> Iterator[ColumnElement[Any]]:
+    return (bindparam(name) for name in parameters)
+
+
+def _columns(table: Table, row: type[ChangeRow | GrantRow | TenantRow]) -> Select[Any]:
+    return select(*(table.c[name] for name in row._fields))
+
+
+def _standing(table: Table) -> ColumnElement[bool]:
+    ended = table.c.to_revision
+    (revision,) = _named("revision")
+    return and_(table.c.from_revision <= revision, or_(ended.is_(None), ended > revision))
+
+
+def _ended(table: Table) -> Select[Any]:
+    ended = table.c.to_revision
+    return select(func.max(ended)).where(ended <= bindparam("revision"))
+
+
+def _elsewhere() -> Select[Any]:
+    ends = grants.c.expires_at
+    return (
+        select(grants.c.tenant, tenants.c.name)
+        .join(tenants, tenants.c.tenant == grants.c.tenant)
+        .where(grants.c.app == bindparam("app"), grants.c.action == bindparam("action"))
+        .where(grants.c.tenant != bindparam("tenant"))
+        .where(grants.c.to_revision.is_(None), tenants.c.to_revision.is_(None))
+        .where(or_(ends.is_(None), ends > bindparam("now")))
+        .order_by(grants.c.tenant)
+        .limit(bindparam("most"))
+    )
+
+
 if __name__ == "__main__":
-    for name, statement in compiled().items():
+    for name, statement in (compiled() | reasons()).items():
         sys.stdout.write(f"{name}\n{statement}\n\n")

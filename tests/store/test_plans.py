@@ -26,12 +26,13 @@ from tenantcfg import (
 )
 from tenantcfg.history import Actor
 from tenantcfg.instants import Instant
-from tenantcfg.store import admin, postgresql, questions, statements
+from tenantcfg.store import admin, postgresql, questions, reasons, snapshots, statements
 from tenantcfg.store.address import Address
 from tenantcfg.store.engine import engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
 BY = Attribution(Actor("os:alice"))
 TENANTS = [TenantId(f"tenant-{number}") for number in range(40)]
@@ -65,9 +66,6 @@ DOORS: dict[str, Callable[[Store], object]] = {
     "grants of": lambda store: store.grants_of(APP),
     "grants of as of": lambda store: store.grants_of(APP, as_of=EARLIER),
     "known apps": lambda store: store.known_apps(),
-    "explain": lambda store: store.explain(tenant=TENANT.value, app=APP.value),
-    "explain as of": lambda store: store.explain(tenant=TENANT.value, app="app-99", as_of=EARLIER),
-    "near misses": lambda store: store.near_misses(tenant=TENANT, app=AppId("ap-3")),
     "history": lambda store: list(store.history(limit=3)),
     "history oldest first": lambda store: list(store.history(limit=3, newest_first=False)),
     "history of tenant": lambda store: list(store.history(tenant=TENANT, limit=3)),
@@ -161,7 +159,7 @@ def test_every_statement_finds_its_rows_by_an_index(store: Store, store_url: str
 
 
 def test_every_door_that_reads_or_changes_is_tried_above() -> None:
-    asked = {"check", "check_many", "check_async"}
+    asked = {"check", "check_many", "check_async", "explain", "near_misses"}
     others = {"open", "close", "verify"}
     doors = {name for name in vars(Store) if not name.startswith("_")} - asked - others
     code = " ".join(str(door.__code__.co_names) for door in DOORS.values())
@@ -218,6 +216,33 @@ def checks_planned(store: Store, url: str) -> Iterator[str]:
     engine.dispose()
 
 
+def test_an_explanation_finds_its_rows_by_an_index(store: Store, store_url: str) -> None:
+    values: dict[str, object] = {
+        "action": "remove_participant",
+        "added": 1,
+        "app": "app-3",
+        "at": 2**52,
+        "most": 6,
+        "now": 2**50,
+        "revision": EARLIER,
+        "tenant": "tenant-7",
+    }
+    texts = [getattr(reasons, name) for name in reasons.__all__]
+    if store.dialect == "postgresql":
+        texts = [snapshots.as_psycopg_has_it(text) for text in texts]
+    planned = list(plans(store_url, [(text, values) for text in texts]))
+    assert len(planned) == len(texts)
+    for statement, plan in planned:
+        assert read_through(plan) == set(), f"{statement}\n{plan}"
+
+
 def test_the_texts_of_the_check_are_those_of_the_tables() -> None:
-    named = {name: getattr(questions, name) for name in questions.__all__}
-    assert statements.compiled() == named
+    assert statements.compiled() == texts_of(questions)
+
+
+def test_the_texts_of_an_explanation_are_those_of_the_tables() -> None:
+    assert statements.reasons() == texts_of(reasons)
+
+
+def texts_of(module: ModuleType) -> dict[str, str]:
+    return {name: getattr(module, name) for name in module.__all__}
