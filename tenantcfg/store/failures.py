@@ -45,7 +45,16 @@ _NOT_OURS: _Row = (
 )
 _UNREACHABLE: _Row = (Unavailable, "the store cannot be reached", "ask again")
 _MISSING: _Row = (StoreMissing, "there is no store", "tenantcfg db upgrade makes one")
-_CLOSED: _Row = (StoreUnusable, "the database does not let us in", "correct the address")
+_CLOSED: _Row = (
+    StoreUnusable,
+    "the database does not let us in",
+    "correct the address, or ask whoever runs the server",
+)
+_NO_DATABASE: _Row = (
+    StoreMissing,
+    "there is no store",
+    "make the database on the server, then tenantcfg db upgrade",
+)
 _BROKEN: _Row = (StoreUnusable, "the store's file cannot be read or written", "look at the disk")
 
 _UNNAMED: _Row = (TenantcfgError, "the database failed", "")
@@ -88,7 +97,8 @@ _SQLSTATE: dict[str, _Row] = {
     "23": _NOT_OURS,
     "25006": (StoreReadOnly, "the server takes no changes", "ask whoever runs it"),
     "28": _CLOSED,
-    "3D000": _MISSING,
+    "3D000": _NO_DATABASE,
+    "3F000": (StoreUnusable, "the database user may use no schema", "grant one to it"),
     "40": (Unavailable, "another change came between", "ask again"),
     "42501": (StoreReadOnly, "the database user has no right to do this", "grant it"),
     "42P01": _NOT_OURS,
@@ -105,7 +115,7 @@ _SQLSTATE: dict[str, _Row] = {
 
 # libpq gives no SQLSTATE for a connection that it did not get; the server's words are all there is.
 _REFUSALS: tuple[tuple[re.Pattern[str], _Row], ...] = (
-    (re.compile(r'database ".*" does not exist'), _MISSING),
+    (re.compile(r'database ".*" does not exist'), _NO_DATABASE),
     (
         re.compile(r"authentication failed|no pg_hba|role \".*\" does not exist|fe_sendauth"),
         _CLOSED,
@@ -135,8 +145,14 @@ def fail(why: BaseException, address: Address) -> NoReturn:
     if row is None:
         raise why
     kind, what, hint = row
-    said = " ".join(str(original).split())
+    said = " ".join(_said(original).split())
     raise kind(what, subject=f"'{address.shown}'", why=said, hint=hint) from why
+
+
+def _said(original: BaseException) -> str:
+    # Of a statement that failed what is wrong, without the statement.
+    primary = getattr(getattr(original, "diag", None), "message_primary", None)
+    return str(primary or original)
 
 
 def closed(address: Address) -> Unavailable:

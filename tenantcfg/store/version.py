@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tenantcfg.errors import StoreMissing, StoreNewer, StoreNotOurs, StoreOlder
+from tenantcfg.errors import StoreMissing, StoreNewer, StoreNotOurs, StoreOlder, StoreUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ _TABLES = {
         "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = ANY (current_schemas(false))"
     ),
 }
+_NO_SCHEMA = "SELECT true WHERE cardinality(current_schemas(false)) = 0"
 _VERSION = "SELECT version_num FROM alembic_version"
 
 
@@ -40,9 +41,14 @@ def require(address: Address, ask: Callable[[str], list[tuple[Any, ...]]]) -> No
         StoreNotOurs: something else is there.
         StoreOlder: an earlier release made it.
         StoreNewer: a later release did.
+        StoreUnusable: the database user is not let see whether there is one.
     """
     found = {name for (name,) in ask(_TABLES[address.dialect])}
     subject = f"'{address.shown}'"
+    if not found and address.dialect == "postgresql" and ask(_NO_SCHEMA):
+        raise StoreUnusable(
+            "the database user may use no schema", subject=subject, hint="grant one to it"
+        )
     if not found:
         raise StoreMissing("there is no store", subject=subject, hint="tenantcfg db upgrade")
     if not {"alembic_version", "head"} <= found:
