@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tenantcfg.powershell import tokens
 from tenantcfg.powershell.blocks import block, block_inside, parameters, script_block
+from tenantcfg.powershell.commands import argument, single_argument
 from tenantcfg.powershell.scanner import COMMAND, TYPE_NAME
 from tenantcfg.powershell.tree import Constant, Extent, Hashtable, StringConstant
 from tenantcfg.powershell.typenames import type_name
@@ -173,7 +174,7 @@ def _configuration(parser: Parser, token: Token) -> None:
     if name.kind in (tokens.END, ","):
         parser.incomplete(name.end, name.end, "MissingConfigurationName")
         return
-    found = parser.argument(parser.next())
+    found = argument(parser, parser.next())
     if found is None:
         text = parser.text_of(name)
         parser.error(name.end, name.end, "ParameterRequiresArgument", text)
@@ -207,7 +208,7 @@ def using_statement(parser: Parser, token: Token) -> Pipeline:
         parser.incomplete(kind.end, kind.end, "MissingUsingItemName")
         return parser.broken_statement(token.start, kind.end)
     kept = len(parser.unsupported)
-    found = parser.argument(name)
+    found = argument(parser, name)
     if not _names_item(found, kind):
         # PowerShell keeps nothing of it.
         del parser.unsupported[kept:]
@@ -248,7 +249,7 @@ def _alias(parser: Parser, token: Token, kind: Token) -> Pipeline:
     if item.kind == ",":
         parser.error(item.start, item.end, "UnexpectedUnaryOperator", ",")
         return parser.broken_statement(token.start, item.end)
-    found = parser.argument(item)
+    found = argument(parser, item)
     if _names_item(found, kind):
         return _used(parser, token)
     return parser.broken_statement(token.start, _refuse_item(parser, item, found))
@@ -295,7 +296,7 @@ def _supported_commands(parser: Parser) -> tuple[int, bool]:
         )
     while True:
         parser.skip_newlines()
-        found = parser.single_argument()
+        found = single_argument(parser)
         if found is None:
             if not wrong:
                 parser.incomplete(end, end, "MissingValueForSupportedCommandInDataSectionStatement")

@@ -9,10 +9,11 @@ refusal has to name the construct. The rest that is outside: types and attribute
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from tenantcfg.powershell import tokens
 from tenantcfg.powershell.blocks import script_block
+from tenantcfg.powershell.commands import single_argument
 from tenantcfg.powershell.tree import Extent, Unsupported
 from tenantcfg.powershell.typenames import attributes
 
@@ -27,20 +28,9 @@ __all__ = [
     "binary",
     "chained",
     "members",
-    "redirection",
     "ternary",
     "type_expression",
 ]
-
-_STREAMS = {
-    "*": "* stream",
-    "1": "output stream",
-    "2": "error stream",
-    "3": "warning stream",
-    "4": "verbose stream",
-    "5": "debug stream",
-    "6": "information stream",
-}
 
 _AS_DATA = "write the value out"
 _OUTPUT = "use -o json for other output, or read a property there"
@@ -112,38 +102,6 @@ def _chain_without_end(parser: Parser, operator: Token, found: Token, start: int
     elif found.kind not in (".", "&"):
         parser.error(operator.start, found.end, "EmptyPipelineChainElement")
     return parser.wrapped(parser.broken(start, operator.end))
-
-
-def redirection(parser: Parser, token: Token, streams: set[str]) -> tuple[int, bool]:
-    """
-    A redirection, whose operator *token* is consumed.
-
-    Returns where it ends, and whether it is one: ``<`` is an error. *streams* are those
-    that the command has redirected so far.
-    """
-    if token.kind == tokens.REDIRECT_IN:
-        end = _file_name(parser, token)
-        parser.error(token.start, token.end, "RedirectionNotSupported", parser.text_of(token))
-        return end, False
-    stream, target = cast("tuple[str, str | None]", token.value)
-    end = token.end
-    if target is None:
-        end = _file_name(parser, token)
-    elif target != "1" or stream == target:
-        parser.error(token.start, token.end, "RedirectionNotSupported", parser.text_of(token))
-    if stream in streams:
-        parser.error(token.start, end, "StreamAlreadyRedirected", _STREAMS[stream])
-    streams.add(stream)
-    parser.refuse("a redirection (>)", "redirect this program's output", token.start, end)
-    return end, True
-
-
-def _file_name(parser: Parser, token: Token) -> int:
-    name = parser.single_argument()
-    if name is not None:
-        return name.extent.end
-    parser.error(token.end, token.end, "MissingFileSpecification")
-    return token.end
 
 
 def binary(parser: Parser, left: Expression) -> Expression:
@@ -279,7 +237,7 @@ def _member(parser: Parser, operator: Token, start: int) -> Unsupported:
     member = _member_name(parser)
     if member is None:
         parser.incomplete(operator.end, operator.end, "MissingPropertyName")
-        member = parser.single_argument()
+        member = single_argument(parser)
         end = operator.end if member is None else member.extent.end
         return parser.refuse("a property (.name)", _OUTPUT, start, end)
     opening = None if parser.ungot is not None else parser.scanner.invoke_open()

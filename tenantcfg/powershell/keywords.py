@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tenantcfg.powershell import definitions, tokens
 from tenantcfg.powershell.blocks import block
+from tenantcfg.powershell.commands import single_argument
 from tenantcfg.powershell.tree import Extent, Pipeline, Unsupported
 from tenantcfg.powershell.typenames import attribute, attributes
 
@@ -192,7 +193,7 @@ class _Switch:
                 continue
             file = True
             parser.skip_newlines()
-            found = parser.single_argument()
+            found = single_argument(parser)
             if found is None:
                 self._fault(flag.end, "MissingFilenameOption")
             else:
@@ -263,7 +264,7 @@ class _Switch:
         if token.kind == "default":
             parser.skip()
             return Extent(token.start, token.end), True
-        found = parser.single_argument()
+        found = single_argument(parser)
         if found is not None:
             return found.extent, False
         self._wrong = True
@@ -304,7 +305,7 @@ def _foreach_flags(parser: Parser) -> bool:
         name = str(flag.value).lower()
         if "throttlelimit".startswith(name) and not "parallel".startswith(name):
             parser.skip_newlines()
-            if parser.single_argument() is None:
+            if single_argument(parser) is None:
                 parser.incomplete(flag.end, flag.end, "MissingThrottleLimit")
         elif not "parallel".startswith(name):
             wrong = True

@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from tenantcfg.powershell import blocks, definitions, foreign, keywords, tokens
-from tenantcfg.powershell.engine_commands import is_engine_command
+from tenantcfg.powershell import blocks, commands, definitions, foreign, keywords, tokens
 from tenantcfg.powershell.messages import MESSAGES
 from tenantcfg.powershell.numbers import Number, invariant_text
 from tenantcfg.powershell.scanner import COMMAND, EXPRESSION, Scanner
@@ -21,8 +20,6 @@ from tenantcfg.powershell.tree import (
     ArrayExpression,
     ArrayLiteral,
     Command,
-    CommandElement,
-    CommandParameter,
     Constant,
     ExpandableString,
     Expression,
@@ -57,15 +54,6 @@ _COST_PER_CHARACTER = 12
 
 _VALUES = {"true": True, "false": False, "null": None}
 
-_NO_ARGUMENT = frozenset(
-    {"|", "}", ")", ";", "&&", "||", "&", "--", ","}
-    | {tokens.END, tokens.NEWLINE, tokens.REDIRECTION, tokens.REDIRECT_IN}
-)
-_PRIMARY = frozenset(
-    {"(", "$(", "@(", "@{", "{"}
-    | {tokens.SPLAT, tokens.VARIABLE, tokens.NUMBER, tokens.EXPANDABLE, tokens.LITERAL}
-)
-_COMMAND_ENDS = frozenset({"|", "}", ")", ";", "&&", "||", "&", tokens.END, tokens.NEWLINE})
 _PIPELINE_ENDS = frozenset({";", ")", "}", "&&", "||", "&", tokens.END, tokens.NEWLINE})
 
 _BROKEN = "text that does not parse"
@@ -442,14 +430,14 @@ class Parser:
             expression = self.expression()
             self.set_mode(before)
         if expression is None:
-            return self.command()
+            return commands.command(self)
         extent = expression.extent
         if not first:
             self.error(extent.start, extent.end, "ExpressionsMustBeFirstInPipeline")
         end = extent.end
         streams: set[str] = set()
         while self.peek().kind in (tokens.REDIRECTION, tokens.REDIRECT_IN):
-            reached, counted = foreign.redirection(self, self.next(), streams)
+            reached, counted = commands.redirection(self, self.next(), streams)
             end = reached if counted else extent.end
         return ExpressionElement(expression, Extent(extent.start, end))
 
@@ -468,81 +456,6 @@ class Parser:
         elif token.kind not in _PIPELINE_ENDS:
             self.error(token.start, token.end, "UnexpectedToken", self.text_of(token))
         return None
-
-    # -- commands ---------------------------------------------------------------------
-
-    def command(self) -> Command | Unsupported | None:
-        """A command with its parameters and arguments."""
-        before = self.set_mode(COMMAND)
-        token = self.next()
-        first = token
-        called = token.kind in (".", "&")
-        if called:
-            token = self.next()
-        reader = _CommandReader(self, first, called=called)
-        while token.kind not in _COMMAND_ENDS:
-            if not reader.take(token):
-                break
-            token = self.next()
-        else:
-            self.unget(token)
-        self.set_mode(before)
-        return reader.command()
-
-    def argument(
-        self, token: Token, *, name: bool = False, single: bool = False, expand: bool = True
-    ) -> Expression | None:
-        """
-        An argument that begins with *token*: a value, or several with commas.
-
-        *name* is for a command's name, *single* for a file's and the like: no list. A bare
-        word is taken as it stands where *expand* is false.
-        """
-        items: list[Expression] = []
-        comma: Token | None = None
-        while True:
-            kind = token.kind
-            if kind in _NO_ARGUMENT:
-                self.unget(token)
-                if comma is None:
-                    return None
-                self.incomplete(comma.end, comma.end, "MissingExpression", ",")
-                return self.broken(items[0].extent.start, comma.end)
-            item = self._argument_item(token, expand=expand)
-            verbatim = kind == tokens.GENERIC and token.value == "--%" and not token.parts
-            if name or single or verbatim or self.peek().kind != ",":
-                break
-            comma = self.next()
-            items.append(item)
-            self.skip_newlines()
-            token = self.next()
-        if not items:
-            return item
-        items.append(item)
-        return ArrayLiteral(tuple(items), Extent(items[0].extent.start, item.extent.end))
-
-    def _argument_item(self, token: Token, *, expand: bool) -> Expression:
-        if token.kind in _PRIMARY:
-            self.unget(token)
-            primary = self.primary(members=True)
-            if primary is not None:
-                return primary
-        extent = Extent(token.start, token.end)
-        if token.kind == tokens.GENERIC:
-            if token.parts is not None and expand:
-                parts = self._nested(token.parts)
-                return ExpandableString(parts, StringKind.BARE, extent)
-            return StringConstant(str(token.value), StringKind.BARE, extent)
-        return StringConstant(self.text_of(token), StringKind.BARE, extent)
-
-    def single_argument(self) -> Expression | None:
-        """One argument, where a list makes no sense."""
-        if self.peek().kind in (",", tokens.END):
-            return None
-        before = self.set_mode(COMMAND)
-        found = self.argument(self.next(), single=True)
-        self.set_mode(before)
-        return found
 
     # -- expressions ------------------------------------------------------------------
 
@@ -702,9 +615,9 @@ class Parser:
         kind = StringKind.DOUBLE_HERE if token.flag else StringKind.DOUBLE
         if token.parts is None:
             return StringConstant(str(token.value), kind, extent)
-        return ExpandableString(self._nested(token.parts), kind, extent)
+        return ExpandableString(self.nested(token.parts), kind, extent)
 
-    def _nested(self, parts: list[str | Token]) -> tuple[str | Expression, ...]:
+    def nested(self, parts: list[str | Token]) -> tuple[str | Expression, ...]:
         """The pieces of an expandable string, the expressions in it parsed."""
         nested: list[str | Expression] = []
         for part in parts:
@@ -873,127 +786,6 @@ class Parser:
                 return
             del self.unsupported[kept:]
         self.resync(point)
-
-
-class _CommandReader:
-    """What `Parser.command` has read of one command."""
-
-    __slots__ = ("_called", "_dashes", "_elements", "_end", "_first", "_parser", "_streams")
-
-    def __init__(self, parser: Parser, first: Token, *, called: bool) -> None:
-        self._parser = parser
-        self._first = first
-        self._called = called
-        self._end = first.end
-        self._elements: list[CommandElement] = []
-        self._dashes = False
-        self._streams: set[str] | None = None
-
-    def take(self, token: Token) -> bool:
-        """Read one element, which begins with *token*; False where it takes all the rest."""
-        kind = token.kind
-        if kind == "--":
-            self._double_dash(token)
-        elif kind == ",":
-            self._end = token.end
-            self._parser.error(token.start, token.end, "MissingArgument")
-            self._parser.skip_newlines()
-        elif kind == tokens.PARAMETER:
-            self._parameter(token)
-        elif kind in (tokens.REDIRECTION, tokens.REDIRECT_IN):
-            self._redirection(token)
-        else:
-            return self._value(token)
-        self._streams = self._streams or set()
-        return True
-
-    @property
-    def _at_name(self) -> bool:
-        return self._streams is None
-
-    def _add(self, element: CommandElement) -> None:
-        self._elements.append(element)
-        self._end = element.extent.end
-
-    def _word(self, token: Token) -> None:
-        text = self._parser.text_of(token)
-        self._add(StringConstant(text, StringKind.BARE, Extent(token.start, token.end)))
-
-    def _double_dash(self, token: Token) -> None:
-        if self._dashes:
-            self._word(token)
-        else:
-            text = self._parser.text_of(token)
-            self._add(CommandParameter("-", text, None, Extent(token.start, token.end)))
-        self._dashes = True
-
-    def _parameter(self, token: Token) -> None:
-        if self._at_name or self._dashes:
-            self._word(token)
-            return
-        parser = self._parser
-        argument = None
-        end = token.end
-        if token.flag and parser.peek().kind != ",":
-            argument = parser.argument(parser.next())
-            if argument is None:
-                text = parser.text_of(token)
-                parser.error(end, end, "ParameterRequiresArgument", text)
-            else:
-                end = argument.extent.end
-        text, extent = parser.text_of(token), Extent(token.start, end)
-        self._add(CommandParameter(str(token.value), text, argument, extent))
-
-    def _redirection(self, token: Token) -> None:
-        if self._at_name:
-            self._word(token)
-            return
-        self._streams = self._streams or set()
-        self._end, _ = foreign.redirection(self._parser, token, self._streams)
-
-    def _value(self, token: Token) -> bool:
-        parser, name = self._parser, self._at_name
-        verbatim = token.value == "--%"
-        found = parser.argument(token, name=name, expand=self._called or not name)
-        if found is not None:
-            self._add(found)
-        self._streams = self._streams or set()
-        if not verbatim or not (parser.ungot is None or parser.ungot.kind == tokens.PARAMETER):
-            return True
-        parser.ungot = None
-        rest = parser.scanner.verbatim_argument()
-        self._add(StringConstant(str(rest.value), StringKind.BARE, Extent(rest.start, rest.end)))
-        return False
-
-    def command(self) -> Command | Unsupported | None:
-        """The command, once its end is reached."""
-        parser, first = self._parser, self._first
-        if self._called:
-            return self._call()
-        if not self._elements:
-            return None
-        name = self._elements[0]
-        extent = Extent(first.start, self._end)
-        if isinstance(name, CommandParameter):  # pragma: no cover  only behind an operator
-            return parser.broken(extent.start, extent.end)
-        if isinstance(name, StringConstant) and is_engine_command(name.value):
-            parser.refuse(
-                f"a command of PowerShell ({name.value})",
-                "only this program's own commands are known here",
-                name.extent.start,
-                name.extent.end,
-            )
-        return Command(name, tuple(self._elements[1:]), extent)
-
-    def _call(self) -> Unsupported | None:
-        parser, first = self._parser, self._first
-        sign = parser.text_of(first)
-        if not self._elements:
-            parser.error(first.start, first.end, "MissingExpression", sign)
-            return None
-        return parser.refuse(
-            f"the call operator ({sign})", "write the command's name alone", first.start, self._end
-        )
 
 
 def _is_broken(node: Expression | Command | ExpressionElement) -> bool:
