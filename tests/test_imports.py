@@ -22,6 +22,13 @@ with Store.open({url!r}) as store:
     assert not store.check(tenant=tenant, app=app)
 """
 
+EXPLANATION = """
+from tenantcfg import Store
+with Store.open({url!r}) as store:
+    tenant, app = "b7d4c6de-2d5f-4a53-9a9a-5c0e6b0f3d21", "5817674c-81d9-4adb-bfb2-8f6a442e4622"
+    assert not store.explain(tenant=tenant, app=app).decision
+"""
+
 PROGRAM = """
 import sys
 from tenantcfg.cli import main
@@ -67,6 +74,16 @@ def test_a_check_as_a_library_loads_neither_command_line_nor_language(store_url:
     loaded = loaded_by(CHECK.format(url=store_url))
 
     assert not loaded & (COMMAND_LINE | LANGUAGE | {"tenantcfg.cli", "tenantcfg.cmdlets"})
+
+
+def test_a_denied_check_is_told_its_reason_without_sqlalchemy(store_url: str) -> None:
+    loaded_by(
+        PROGRAM, "tenant", "add", "b7d4c6de-2d5f-4a53-9a9a-5c0e6b0f3d21", "--store", store_url
+    )
+
+    loaded = loaded_by(EXPLANATION.format(url=store_url))
+
+    assert not loaded & {"sqlalchemy", "alembic"}
 
 
 def test_a_check_on_sqlite_does_not_load_the_other_database(sqlite_url: str) -> None:
