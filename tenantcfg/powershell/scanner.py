@@ -30,6 +30,7 @@ from tenantcfg.powershell.characters import (
     white_space,
 )
 from tenantcfg.powershell.numbers import Literal, Number, read_literal, value_of
+from tenantcfg.powershell.passages import Passage
 from tenantcfg.powershell.signatures import looks_like_signature
 from tenantcfg.powershell.tokens import Token
 
@@ -41,9 +42,6 @@ __all__ = ["COMMAND", "EXPRESSION", "TYPE_NAME", "Nested", "Reporter", "Scanner"
 COMMAND = "command"
 EXPRESSION = "expression"
 TYPE_NAME = "type name"
-
-# The text is followed by as many of these as the scanner may run past its end.
-_BEYOND = "\0" * 16
 
 _ESCAPES = {
     "0": "\0",
@@ -95,16 +93,13 @@ class Reporter(Protocol):
         """Count what a token cost, so that a text made to be slow is given up."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Nested:
     """What to come back to after the inside of a string has been scanned."""
 
-    script: str
-    length: int
+    passage: Passage
     index: int
     token_start: int
-    adjustment: int
-    skipped: list[int]
 
 
 class Scanner:
@@ -117,12 +112,11 @@ class Scanner:
     """
 
     __slots__ = (
-        "_adjustment",
         "_index",
         "_length",
+        "_passage",
         "_reporter",
         "_script",
-        "_skipped",
         "_token_start",
         "mode",
         "signature_start",
@@ -140,14 +134,15 @@ class Scanner:
         self.simple_name = False
         self.signature_start: int | None = None
         self._reporter = reporter
-        self._script = text + _BEYOND
-        self._length = len(text)
+        self._enter(Passage.whole(text))
         self._index = 0
         self._token_start = 0
-        # Inside a string: where its text begins in the whole, and which quotes were
-        # doubled there and so are missing in the text that is scanned.
-        self._adjustment = 0
-        self._skipped: list[int] = []
+
+    def _enter(self, passage: Passage) -> None:
+        self._passage = passage
+        # At hand for the loops that look at every character.
+        self._script = passage.script
+        self._length = passage.length
 
     # -- places ---------------------------------------------------------------------
 
@@ -158,108 +153,32 @@ class Scanner:
 
     def resync(self, start: int) -> None:
         """Go on scanning at *start*, a place of the whole text."""
-        adjustment = self._adjustment
-        for place in self._skipped:
-            if self._adjustment <= place < start - 1:
-                adjustment += 1
-        self._index = max(0, min(start - adjustment, self._length + 1))
+        self._index = self._passage.inner(start)
 
     def begin_nested(self, token: Token) -> Nested:
         """Scan the text of *token*, a ``$(...)`` inside a string, from its beginning."""
-        saved = Nested(
-            self._script,
-            self._length,
-            self._index,
-            self._token_start,
-            self._adjustment,
-            self._skipped,
-        )
-        source, self._skipped = cast("tuple[str, list[int]]", token.value)
-        self._script = source + _BEYOND
-        self._length = len(source)
+        saved = Nested(self._passage, self._index, self._token_start)
+        source, skipped = cast("tuple[str, list[int]]", token.value)
+        self._enter(Passage.inside(source, token.start, skipped))
         self._index = self._token_start = 0
-        self._adjustment = token.start
         return saved
 
     def end_nested(self, saved: Nested) -> None:
         """Go back to the text that `begin_nested` left."""
-        self._script = saved.script
-        self._length = saved.length
+        self._enter(saved.passage)
         self._index = saved.index
         self._token_start = saved.token_start
-        self._adjustment = saved.adjustment
-        self._skipped = saved.skipped
 
     def at_end(self, place: int) -> bool:
-        """
-        Whether nothing but blanks and comments follows *place*.
-
-        Inside a string PowerShell compares a place of the whole text with the length of
-        the part, so that most places there count as the end: kept, since ``incomplete``
-        is recorded so.
-        """
-        script, length = self._script, self._length
-        while place < length:
-            char = script[place]
-            if char == "#":
-                place = self._after_line_comment(place + 1)
-            elif char == "<" and script[place + 1] == "#":
-                place = self._after_block_comment(place + 2)
-            elif char in BLANKS:
-                place += 1
-            else:
-                return False
-        return True
+        """Whether nothing but blanks and comments follows *place*; see `Passage.at_end`."""
+        return self._passage.at_end(place)
 
     def pipe_follows(self, place: int) -> bool:
         """Whether the first thing after the newline that ends at *place* is a ``|``."""
-        if place >= self._length:
-            return False
-        script, last = self._script, self._length - 1
-        empty_line = True
-        while place < last:
-            char = script[place]
-            if char in BLANKS:
-                place += 1
-            elif char in NEWLINES:
-                if empty_line:
-                    return False
-                empty_line = True
-                place += 2 if char == "\r" and script[place + 1] == "\n" else 1
-            elif char == "#":
-                empty_line = False
-                place = self._after_line_comment(place + 1)
-            elif char == "<" and script[place + 1] == "#":
-                empty_line = False
-                place = self._after_block_comment(place + 2)
-            else:
-                return char == "|"
-        return script[last] == "|"
-
-    def _after_line_comment(self, place: int) -> int:
-        script, length = self._script, self._length
-        while place < length and script[place] not in NEWLINES:
-            place += 1
-        return place
-
-    def _after_block_comment(self, place: int) -> int:
-        found = self._script.find("#>", place, self._length)
-        return self._length if found < 0 else found + 2
+        return self._passage.pipe_follows(place)
 
     def _extent(self) -> tuple[int, int]:
-        start = self._token_start + self._adjustment
-        end = self._index + self._adjustment
-        for place in self._skipped:
-            if place < self._adjustment:
-                continue
-            if place < start:
-                start += 1
-                end += 1
-            elif place < end:
-                end += 1
-            else:
-                break
-        return start, end
+        return self._passage.outer(self._token_start, self._index)
 
     def _token(
         self,
@@ -273,14 +192,14 @@ class Scanner:
         return Token(kind, start, end, value, parts, flag=flag)
 
     def _error(self, start: int, end: int, error_id: str, argument: str | None = None) -> None:
-        shift = self._adjustment
+        shift = self._passage.start
         self._reporter.error(start + shift, end + shift, error_id, argument)
 
     def _error_at(self, index: int, error_id: str) -> None:
         self._error(index, index + 1, error_id)
 
     def _incomplete(self, start: int, error_id: str, argument: str | None = None) -> None:
-        shift = self._adjustment
+        shift = self._passage.start
         self._reporter.incomplete(start + shift, self._index + shift, error_id, argument)
 
     # -- characters -----------------------------------------------------------------
@@ -335,19 +254,19 @@ class Scanner:
 
     def _line_comment(self) -> None:
         begin = self._index
-        self._index = self._after_line_comment(begin)
+        self._index = self._passage.after_line_comment(begin)
         comment = self._script[begin : self._index]
         start, end = self._extent()
         if looks_like_signature(comment):
             self.signature_start = start
-        elif self._adjustment == 0 and comment[:8].lower() == "requires":
+        elif self._passage.start == 0 and comment[:8].lower() == "requires":
             self._reporter.requires(start, end)
 
     def _block_comment(self) -> None:
         begin = self._index - 2
-        found = self._script.find("#>", self._index, self._length)
-        if found >= 0:
-            self._index = found + 2
+        end = self._passage.after_block_comment(self._index)
+        if end is not None:
+            self._index = end
             return
         self._index = self._length
         self._incomplete(begin, "MissingTerminatorMultiLineComment")
@@ -475,9 +394,9 @@ class Scanner:
             elif char != "\0" and not here and script[self._index] in DOUBLE_QUOTES:
                 # A doubled quote, or one behind a backtick, is one quote in there.
                 char = self._next()
-                skipped.append(self._index - 2 + self._adjustment)
+                skipped.append(self._index - 2 + self._passage.start)
             source.append(char)
-        return self._token("Unscanned", ("".join(source), skipped or self._skipped))
+        return self._token("Unscanned", ("".join(source), skipped or self._passage.skipped))
 
     def _here_string(self, quotes: frozenset[str], terminator: str) -> Token:
         text = _Text()
@@ -876,7 +795,7 @@ class Scanner:
             return self._generic(char)
         # Never further than the marks behind the text reach.
         self._index = min(self._index, self._length + 2)
-        place = self._token_start + 1 + self._adjustment
+        place = self._token_start + 1 + self._passage.start
         return Token(tokens.END, place, place)
 
     def _comment(self, _char: str) -> None:
