@@ -15,9 +15,9 @@ from tenantcfg.powershell.conversions import (
     Conversion,
     Kind,
     Misfit,
+    VariablePath,
     convert,
     dotnet_type,
-    variable_name,
 )
 from tenantcfg.powershell.records import Category, ErrorRecord, StatementFailed
 from tenantcfg.powershell.values import NOTHING, argument_text
@@ -415,36 +415,66 @@ def unwritable_variable(binding: Binding, extent: Extent) -> ErrorRecord | None:
     for parameter in _VARIABLES:
         given = binding.bound.get(parameter)
         if isinstance(given, str):
-            error = _variable_error(given, parameter)
+            piped = parameter == _PIPELINE_VARIABLE
+            path = VariablePath.of(given, parameter, append=not piped)
+            error = _piped_variable_error(path) if piped else _list_variable_error(path)
             if error is not None:
-                message, name, category, exception, target = error
-                return ErrorRecord(name, category, message, _SMA + exception, target, extent)
+                return replace(error, extent=extent)
     return None
 
 
-_VariableError = tuple[str, str, str, str, str | None]
-
-
-def _variable_error(given: str, parameter: str) -> _VariableError | None:
-    piped = parameter == _PIPELINE_VARIABLE
-    name = variable_name(given, parameter, append=not piped)
+def _list_variable_error(path: VariablePath) -> ErrorRecord | None:
+    """Why a list of what came out could not be kept in the variable."""
+    name = path.name.lower()
     if not name:
-        return None if piped else _NO_VARIABLE
-    canonical = _READ_ONLY.get(name.lower())
-    if canonical is not None or (piped and name.lower() == "null"):
-        shown = name if piped else canonical
-        message = f"Cannot overwrite variable {shown} because it is read-only or constant."
-        exception = "SessionStateUnauthorizedAccessException"
-        return message, "VariableNotWritable", Category.WRITE_ERROR, exception, shown
-    target = _TYPED.get(name.lower())
-    if target is None or piped:
+        return _runtime_error(
+            "Argument",
+            'Cannot process argument because the value of argument "name" is not valid. Change '
+            'the value of the "name" argument and run the operation again.',
+        )
+    if name in _READ_ONLY:
+        return _not_writable(_READ_ONLY[name])
+    if name in _TYPED:
+        return _runtime_error(
+            "ConvertToFinalInvalidCastException",
+            'Cannot convert the "System.Collections.ArrayList" value of type '
+            f'"System.Collections.ArrayList" to type "{_SMA}{_TYPED[name]}".',
+        )
+    return _not_private(path)
+
+
+def _piped_variable_error(path: VariablePath) -> ErrorRecord | None:
+    """Why the object that passes by could not be kept in the variable."""
+    name = path.name.lower()
+    if name in _READ_ONLY or name == "null":
+        return _not_writable(path.name)
+    return _not_private(path)
+
+
+def _not_private(path: VariablePath) -> ErrorRecord | None:
+    name = _AUTOMATIC.get(path.name.lower())
+    if name is None or path.scope != "private":
         return None
-    message = (
-        'Cannot convert the "System.Collections.ArrayList" value of type '
-        f'"System.Collections.ArrayList" to type "{_SMA}{target}".'
+    return _unauthorized(
+        "VariableOptionsNotSettable",
+        f"Cannot set options on the local variable {name}. Use New-Variable to create a "
+        "variable that allows options to be set.",
+        name,
     )
-    name = "ConvertToFinalInvalidCastException"
-    return message, name, Category.INVALID_ARGUMENT, "RuntimeException", None
+
+
+def _not_writable(name: str) -> ErrorRecord:
+    message = f"Cannot overwrite variable {name} because it is read-only or constant."
+    return _unauthorized("VariableNotWritable", message, name)
+
+
+def _unauthorized(error_id: str, message: str, name: str) -> ErrorRecord:
+    exception = _SMA + "SessionStateUnauthorizedAccessException"
+    return ErrorRecord(error_id, Category.WRITE_ERROR, message, exception, target=name)
+
+
+def _runtime_error(error_id: str, message: str) -> ErrorRecord:
+    return ErrorRecord(error_id, Category.INVALID_ARGUMENT, message, _SMA + "RuntimeException")
 
 
 _PIPELINE_VARIABLE = "PipelineVariable"
@@ -454,16 +484,6 @@ _VARIABLES = (
     "WarningVariable",
     _PIPELINE_VARIABLE,
     "InformationVariable",
-)
-_NO_VARIABLE: _VariableError = (
-    (
-        'Cannot process argument because the value of argument "name" is not valid. Change the '
-        'value of the "name" argument and run the operation again.'
-    ),
-    "Argument",
-    Category.INVALID_ARGUMENT,
-    "RuntimeException",
-    None,
 )
 _READ_ONLY = {
     name.lower(): name
@@ -478,6 +498,13 @@ _TYPED = {
     "psboundparameters": "PSBoundParametersDictionary",
     "pscmdlet": "PSScriptCmdlet",
 }
+# Variables that every function has of its own, and cannot make private.
+_AUTOMATIC = {
+    name.lower(): name
+    for name in (
+        "_ args this input PSCmdlet PSBoundParameters MyInvocation PSScriptRoot PSCommandPath"
+    ).split()
+} | {"psitem": "_"}
 
 
 def _converted(cmdlet: Cmdlet, parameter: Parameter, value: Value, extent: Extent) -> Value:

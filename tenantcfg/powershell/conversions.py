@@ -7,6 +7,7 @@ words and by other ids; both live here, each in its own table.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NoReturn
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from tenantcfg.powershell.values import Value
 
-__all__ = ["Conversion", "Kind", "Misfit", "convert", "dotnet_type", "variable_name"]
+__all__ = ["Conversion", "Kind", "Misfit", "VariablePath", "convert", "dotnet_type"]
 
 _SMA = "System.Management.Automation."
 _SWITCH = _SMA + "SwitchParameter"
@@ -100,36 +101,52 @@ def convert(value: Value, kind: Kind, parameter: str) -> Value:
     return _CONVERTERS[kind](value, parameter)
 
 
-def variable_name(value: str, parameter: str, *, append: bool = True) -> str:
+@dataclass(frozen=True, slots=True)
+class VariablePath:
     """
-    The variable that *value* of a ``-...Variable`` parameter names; empty: none.
+    The variable that a ``-...Variable`` parameter names.
 
-    With *append* a leading ``+`` is no part of the name; ``global:`` and the like are scopes.
-
-    Raises:
-        Misfit: it is empty, or on a drive that holds no variables.
+    Attributes:
+        scope: in lower case; empty where none is named.
+        name: empty where only a scope is named.
     """
-    path = value.removeprefix("+")
-    if not path:
-        raise Misfit(
-            Conversion.VALIDATION,
-            f"Cannot validate argument on parameter '{parameter}'. Cannot process argument "
-            'because the value of argument "path" is not valid. Change the value of the "path" '
-            "argument and run the operation again.",
-        )
-    scope, colon, name = path.partition(":")
-    if colon and scope and scope.lower() not in _SCOPES:
-        raise Misfit(
-            Conversion.VALIDATION,
-            f"Cannot validate argument on parameter '{parameter}'. Cannot validate argument "
-            f"'{value}' because it is not a valid variable name.",
-        )
-    if not append and path != value:
-        return value
-    return name if colon else path
+
+    scope: str
+    name: str
+
+    @classmethod
+    def of(cls, value: str, parameter: str, *, append: bool = True) -> VariablePath:
+        """
+        The path that *value* is. With *append* a leading ``+`` is no part of it.
+
+        Without, a name that begins with it or with the drive ``variable:`` is taken whole.
+
+        Raises:
+            Misfit: it is empty, or on a drive that holds no variables.
+        """
+        path = value.removeprefix("+")
+        if not path:
+            raise Misfit(
+                Conversion.VALIDATION,
+                f"Cannot validate argument on parameter '{parameter}'. Cannot process argument "
+                'because the value of argument "path" is not valid. Change the value of the '
+                '"path" argument and run the operation again.',
+            )
+        before, colon, name = path.partition(":")
+        scope = before.lower()
+        if colon and scope and scope not in _SCOPES:
+            raise Misfit(
+                Conversion.VALIDATION,
+                f"Cannot validate argument on parameter '{parameter}'. Cannot validate argument "
+                f"'{path}' because it is not a valid variable name.",
+            )
+        if not append and (path != value or scope == _DRIVE):
+            return cls("", value)
+        return cls(scope, name) if colon else cls("", path)
 
 
-_SCOPES = frozenset({"global", "local", "script", "private", "variable"})
+_DRIVE = "variable"
+_SCOPES = frozenset({"global", "local", "script", "private", _DRIVE})
 
 
 # --- the parameters of a script function
@@ -196,11 +213,10 @@ def _list_modifier(value: Value, parameter: str) -> Value:
 
 
 def _unknown_modifier(key: Value) -> str:
-    shown = "System.Object[]" if isinstance(key, tuple) else key
     return (
         'Cannot convert value "System.Collections.Hashtable" to type '
         f'"{dotnet_type(Kind.LIST_MODIFIER)}". Error: "The following unknown list modifier was '
-        f"detected: '{shown}'. Valid list modifiers are Add, Remove, and Replace.\""
+        f"detected: '{_plain_text(key)}'. Valid list modifiers are Add, Remove, and Replace.\""
     )
 
 
@@ -238,7 +254,7 @@ def _engine_variable(value: Value, parameter: str) -> Value:
     if isinstance(value, tuple):
         _argument(value, Kind.ENGINE_VARIABLE, parameter, _NO_ARRAYS)
     text = to_string(value)
-    variable_name(text, parameter)
+    VariablePath.of(text, parameter)
     return text
 
 
@@ -348,7 +364,8 @@ def _action_of_digits(digits: str, text: str) -> ActionPreference:
 def _named(name: str, text: str) -> ActionPreference:
     lower = name.lower()
     exact = [action for action in ActionPreference if action.name.lower() == lower]
-    near = exact or [a for a in ActionPreference if a.name.lower().startswith(lower)]
+    # Blanks do not count round a whole name; the beginning of one has none.
+    near = exact or [a for a in ActionPreference if a.name.lower().startswith(text.lower())]
     if len(near) == 1:
         return near[0]
     if not near:
@@ -384,7 +401,7 @@ def _action_of_entries(table: Hashtable) -> ActionPreference:
             number = _to_int32(value)
         except ValueError as why:
             raise ValueError(cannot + str(why)) from None
-    return _defined(number, str(number))
+    return ActionPreference(number)
 
 
 def _defined(number: int, shown: str) -> ActionPreference:
@@ -481,11 +498,11 @@ def _int_of_bits(digits: str) -> int:
     read = len(digits) - len(digits.lstrip("0123456789abcdef"))
     if read == 0:
         raise ValueError("Could not find any recognizable digits.")
-    if read < len(digits):
-        raise ValueError("Additional non-parsable characters are at the end of the string.")
-    bits = int(digits, 16)
+    bits = int(digits[:read], 16)
     if bits >= 2**32:
         raise ValueError("Value was either too large or too small for a UInt32.")
+    if read < len(digits):
+        raise ValueError("Additional non-parsable characters are at the end of the string.")
     return (bits + 2**31) % 2**32 - 2**31
 
 
@@ -519,7 +536,12 @@ def _cannot(shown: str) -> str:
 
 def _foreign(value: Value, target: str) -> str:
     kind = value.type_name if isinstance(value, PSObject) else type_name(value)
-    return f'Cannot convert the "{value}" value of type "{kind}" to type "{target}".'
+    return f'Cannot convert the "{_plain_text(value)}" value of type "{kind}" to type "{target}".'
+
+
+def _plain_text(value: Value) -> str:
+    """What .NET itself makes of *value*, an array's items not looked at."""
+    return type_name(value) if isinstance(value, tuple) else str(value)
 
 
 _CONVERTERS: dict[Kind, Callable[[Value, str], Value]] = {

@@ -4,7 +4,7 @@ Objects as text, as Format-List and Format-Table show them (cmdlets O1 to O4).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tenantcfg.powershell.values import Number, to_string
@@ -56,25 +56,47 @@ def format_table(
     rows = list(objects)
     if not rows:
         return ""
-    columns = _fitted([_column(name, rows, limit) for name in rows[0].properties], width)
-    head = [(column, column.name) for column in columns]
-    rule = [(column, "-" * len(column.name)) for column in columns]
-    lines = [
-        _line(head, colour=colour, between=_BOLD + " " if colour else " "),
-        _line(rule, colour=colour, between=" " + _BOLD if colour else " "),
-    ]
+    columns = _fitted(_columns(rows, limit), width)
+    lines = [_bold(line, colour=colour, outside=False) for line in _heading(columns)]
+    rule = [column.padded("-" * min(len(column.name), column.width)) for column in columns]
+    lines.append(_bold(rule, colour=colour, outside=True))
     lines += [
-        _line([(column, column.cells[index]) for column in columns]) for index in range(len(rows))
+        " ".join(column.cell(column.cells[index]) for column in columns)
+        for index in range(len(rows))
     ]
     return "\n" + "\n".join(lines) + "\n\n"
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
+    """
+    A column of a table.
+
+    Attributes:
+        last: whether it is the last that the objects have. It needs no padding; one that
+            became the last because the window ends does.
+    """
+
     name: str
     cells: tuple[str, ...]
     width: int
     right: bool
+    last: bool
+
+    def cell(self, text: str) -> str:
+        """*text* as wide as the column, or cut."""
+        if "\n" in text:
+            text = _lines(text)[0][: self.width - 1] + _CUT
+        elif len(text) > self.width:
+            kept = self.width - 1
+            text = _CUT + text[len(text) - kept :] if self.right else text[:kept] + _CUT
+        return self.padded(text)
+
+    def padded(self, text: str) -> str:
+        """*text* as wide as the column."""
+        if self.right:
+            return text.rjust(self.width)
+        return text if self.last else text.ljust(self.width)
 
 
 def _block(one: PSObject, width: int, limit: int | None, *, colour: bool) -> str:
@@ -90,11 +112,16 @@ def _block(one: PSObject, width: int, limit: int | None, *, colour: bool) -> str
 
 
 def _wrapped(text: str, room: int) -> list[str]:
-    return [
-        line[start : start + room]
-        for line in text.splitlines() or [""]
-        for start in range(0, max(len(line), 1), room)
-    ]
+    return [part for line in _lines(text) for part in _pieces(line, room)]
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of *text*; a newline at its end begins an empty one."""
+    return text.replace("\r", "").split("\n")
+
+
+def _pieces(line: str, room: int) -> list[str]:
+    return [line[start : start + room] for start in range(0, max(len(line), 1), room)]
 
 
 def _text(value: Value, limit: int | None) -> str:
@@ -105,11 +132,17 @@ def _text(value: Value, limit: int | None) -> str:
     return "{" + items + (_CUT if len(shown) < len(value) else "") + "}"
 
 
-def _column(name: str, rows: Sequence[PSObject], limit: int | None) -> _Column:
+def _columns(rows: Sequence[PSObject], limit: int | None) -> list[_Column]:
+    names = list(rows[0].properties)
+    return [_column(name, rows, limit, last=name == names[-1]) for name in names]
+
+
+def _column(name: str, rows: Sequence[PSObject], limit: int | None, *, last: bool) -> _Column:
     values = [row.properties.get(name) for row in rows]
-    cells = tuple(_text(value, limit).replace("\n", " ") for value in values)
+    cells = tuple(_text(value, limit) for value in values)
     widest = max(len(name), *(len(cell) for cell in cells))
-    return _Column(name, cells, widest, right=isinstance(values[0], (bool, int, Number)))
+    right = isinstance(values[0], (bool, int, Number))
+    return _Column(name, cells, widest, right=right, last=last)
 
 
 def _fitted(columns: Sequence[_Column], width: int) -> list[_Column]:
@@ -120,19 +153,30 @@ def _fitted(columns: Sequence[_Column], width: int) -> list[_Column]:
         if room < 1:
             break
         narrow = min(column.width, room)
-        fitted.append(_Column(column.name, column.cells, narrow, column.right))
+        fitted.append(replace(column, width=narrow))
         room -= narrow + 1
     return fitted
 
 
-def _line(cells: Sequence[tuple[_Column, str]], *, colour: bool = False, between: str = " ") -> str:
-    last = len(cells) - 1
-    parts = []
-    for index, (column, text) in enumerate(cells):
-        shown = text if len(text) <= column.width else text[: column.width - 1] + _CUT
-        if column.right:
-            shown = shown.rjust(column.width)
-        elif index < last:
-            shown = shown.ljust(column.width)
-        parts.append(shown + _RESET if colour else shown)
-    return (_BOLD if colour else "") + between.join(parts)
+def _heading(columns: Sequence[_Column]) -> list[list[str]]:
+    """The names of *columns*, wrapped in those that are narrower."""
+    wrapped = [_pieces(column.name, column.width) for column in columns]
+    lines = []
+    for index in range(max(map(len, wrapped), default=0)):
+        cells = [part[index] if index < len(part) else "" for part in wrapped]
+        # The last cell is never padded: nothing stands behind it.
+        lines.append(
+            [
+                column.padded(cell) if column.right or column is not columns[-1] else cell
+                for column, cell in zip(columns, cells, strict=True)
+            ]
+        )
+    return lines
+
+
+def _bold(cells: Sequence[str], *, colour: bool, outside: bool) -> str:
+    """*cells* in a row, bold with *colour*; the blanks between them *outside* of it or in."""
+    if not colour:
+        return " ".join(cells)
+    gap = " " + _BOLD if outside else _BOLD + " "
+    return _BOLD + gap.join(cell + _RESET for cell in cells)

@@ -179,6 +179,15 @@ class ActionPreference(IntEnum):
     Suspend = 5
     Break = 6
 
+    @classmethod
+    def _missing_(cls, value: object) -> ActionPreference | None:
+        """A number without a name is a value of a .NET enumeration like any other."""
+        if not isinstance(value, int):
+            return None
+        unnamed = int.__new__(cls, value)
+        unnamed._name_, unnamed._value_ = str(value), value
+        return unnamed
+
     def __str__(self) -> str:
         return self.name
 

@@ -66,6 +66,10 @@ def test_a_value_of_several_lines_stays_under_its_column() -> None:
     assert format_list([PSObject("X", {"A": "b\nc"})], width=80) == "\nA : b\n    c\n\n"
 
 
+def test_a_newline_at_the_end_of_a_value_begins_a_line() -> None:
+    assert format_list([PSObject("X", {"A": "b\r\n"})], width=80) == "\nA : b\n    \n\n"
+
+
 def test_columns_of_a_table_are_as_wide_as_what_they_hold() -> None:
     rows = [PSObject("X", {"Name": "Contoso", "Id": "1"}), PSObject("X", {"Name": "B", "Id": "2"})]
 
@@ -81,4 +85,22 @@ def test_truths_and_numbers_stand_at_the_right() -> None:
 def test_a_column_without_room_is_left_out() -> None:
     rows = [PSObject("X", {"Name": "0123456789", "Id": "1"})]
 
-    assert format_table(rows, width=8) == "\nName\n----\n012345…\n\n"
+    assert format_table(rows, width=8) == "\nName\n----   \n012345…\n\n"
+
+
+def test_a_cell_shows_its_first_line_alone() -> None:
+    rows = [PSObject("X", {"Name": "a\nb", "Id": "\n"})]
+
+    assert format_table(rows, width=80) == "\nName Id\n---- --\na…   …\n\n"
+
+
+def test_what_stands_at_the_right_is_cut_at_the_left() -> None:
+    rows = [PSObject("X", {"Id": 1}), PSObject("X", {"Id": "0123456789"})]
+
+    assert format_table(rows, width=8) == "\n     Id\n     --\n      1\n…456789\n\n"
+
+
+def test_a_name_that_is_wider_than_its_column_wraps() -> None:
+    rows = [PSObject("X", {"Name": "abcd", "Identity": "1", "Reason": "x"})]
+
+    assert format_table(rows, width=9) == ("\nName Ide\n     nti\n     ty\n---- ---\nabcd 1  \n\n")

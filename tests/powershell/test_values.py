@@ -17,7 +17,7 @@ from tenantcfg.powershell import (
     PSListModifier,
     PSObject,
 )
-from tenantcfg.powershell.conversions import Misfit, convert, variable_name
+from tenantcfg.powershell.conversions import Misfit, VariablePath, convert
 from tenantcfg.powershell.values import NOTHING, argument_text, to_string, type_name
 
 if TYPE_CHECKING:
@@ -217,6 +217,8 @@ def test_applying_keeps_the_count_of_every_item(
         (Kind.ENGINE_ACTION, ("Stop", (int32(1), int32(2))), ActionPreference.Inquire),
         (Kind.ENGINE_ACTION, Hashtable(), ActionPreference.SilentlyContinue),
         (Kind.ENGINE_ACTION, Hashtable([("value__", "2")]), ActionPreference.Continue),
+        # A number that has no name is kept where it is set in this way.
+        (Kind.ENGINE_ACTION, Hashtable([("value__", int32(9))]), ActionPreference(9)),
         (Kind.ENGINE_INT, "", 0),
         (Kind.ENGINE_INT, " 5 ", 5),
         (Kind.ENGINE_INT, "1,000", 1000),
@@ -260,12 +262,16 @@ NO_ACTION = (
         (Kind.ENGINE_SWITCH, "x", "Cannot convert 'System.String' to the type"),
         (Kind.ENGINE_VARIABLE, ("a",), "Specified method is not supported."),
         (Kind.ENGINE_VARIABLE, "", 'the value of argument "path" is not valid.'),
+        (Kind.ENGINE_VARIABLE, "+x:y", "'x:y' because it is not a valid variable name."),
         (Kind.ENGINE_VARIABLE, "x:y", "'x:y' because it is not a valid variable name."),
         (Kind.ENGINE_ACTION, None, f"Cannot convert null to type {{}} {NO_ACTION}"),
         (Kind.ENGINE_ACTION, "", "too similar or identical"),
         (Kind.ENGINE_ACTION, "S", "names: SilentlyContinue, Stop, Suspend. Use a more"),
         (Kind.ENGINE_ACTION, "X", "Unable to match the identifier name X to a valid enumerator"),
         (Kind.ENGINE_ACTION, " ", "Unable to match the identifier name   to a valid enumerator"),
+        # Blanks are passed over round a whole name, not round the beginning of one.
+        (Kind.ENGINE_ACTION, "Sil ", "Unable to match the identifier name Sil  to a valid"),
+        (Kind.ENGINE_ACTION, " S", "Unable to match the identifier name  S to a valid"),
         (Kind.ENGINE_ACTION, "1x", "Unable to match the identifier name 1x to a valid"),
         (
             Kind.ENGINE_ACTION,
@@ -276,11 +282,13 @@ NO_ACTION = (
         (Kind.ENGINE_ACTION, True, "Invalid cast from 'System.Boolean' to"),
         (Kind.ENGINE_ACTION, "Suspend", "is reserved for future use and is not supported"),
         (Kind.ENGINE_ACTION, Hashtable([("a", 1)]), "The property 'a' was not found for the"),
+        (Kind.ENGINE_ACTION, Hashtable([("value__", (int32(1),))]), '"System.Object[]" value of'),
         (Kind.ENGINE_ACTION, OBJECT, 'value of type "T" to type'),
         (Kind.ENGINE_INT, None, "The argument is null, empty, or an element of the argument"),
         (Kind.ENGINE_INT, (), "Specified method is not supported."),
         (Kind.ENGINE_INT, double(1e30), "Value was either too large or too small for an Int32."),
         (Kind.ENGINE_INT, "0x1FFFFFFFF", "Value was either too large or too small for a UInt32."),
+        (Kind.ENGINE_INT, "0x1FFFFFFFFg", "Value was either too large or too small for a UInt32."),
         (Kind.ENGINE_INT, "#", "Must be non-negative and less than the size of the collection."),
         (Kind.ENGINE_INT, "#-1", "String cannot contain a minus sign if the base is not 10."),
         (Kind.ENGINE_INT, "#x", "Could not find any recognizable digits."),
@@ -310,7 +318,8 @@ def test_a_value_that_does_not_fit_says_why(kind: Kind, value: Value, why: str) 
         ("global:", True, ""),
         ("+v", False, "+v"),
         ("local:v", False, "v"),
+        ("variable:v", False, "variable:v"),
     ],
 )
 def test_a_variable_is_named_without_its_scope(value: str, name: str, *, append: bool) -> None:
-    assert variable_name(value, "P", append=append) == name
+    assert VariablePath.of(value, "P", append=append).name == name
