@@ -14,29 +14,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+# ruff: noqa: F403, F405 - which errors there are is said in their own room, and in __all__
 if TYPE_CHECKING:
     from tenantcfg.configuration import ApplicationMeetingConfiguration, Grant, ListModifier
     from tenantcfg.decision import Decision, Deny, Permit
-    from tenantcfg.errors import (
-        Conflict,
-        InvalidInput,
-        OutcomeUnknown,
-        Reason,
-        Refused,
-        RevisionNotReached,
-        SettingInvalid,
-        StoreFull,
-        StoreMissing,
-        StoreNewer,
-        StoreNotOurs,
-        StoreOlder,
-        StoreReadOnly,
-        StoreUnusable,
-        TenantcfgError,
-        TenantNotNamed,
-        Unavailable,
-        UnknownTenant,
-    )
+    from tenantcfg.errors import *
     from tenantcfg.history import Actor, Attribution, Change
     from tenantcfg.ids import AppId, Revision, TenantId
     from tenantcfg.store import Store
@@ -46,26 +28,6 @@ __version__ = "0.1.0"
 _ROOMS = {
     "configuration": ("ApplicationMeetingConfiguration", "Grant", "ListModifier"),
     "decision": ("Decision", "Deny", "Permit"),
-    "errors": (
-        "Conflict",
-        "InvalidInput",
-        "OutcomeUnknown",
-        "Reason",
-        "Refused",
-        "RevisionNotReached",
-        "SettingInvalid",
-        "StoreFull",
-        "StoreMissing",
-        "StoreNewer",
-        "StoreNotOurs",
-        "StoreOlder",
-        "StoreReadOnly",
-        "StoreUnusable",
-        "TenantNotNamed",
-        "TenantcfgError",
-        "Unavailable",
-        "UnknownTenant",
-    ),
     "history": ("Actor", "Attribution", "Change"),
     "ids": ("AppId", "Revision", "TenantId"),
     "store": ("Store",),
@@ -109,10 +71,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    room = _ROOM_OF.get(name)
-    if room is None:
+    if name not in __all__:
         raise AttributeError(f"module 'tenantcfg' has no attribute '{name}'")
-    value = getattr(import_module(f"tenantcfg.{room}"), name)
+    value = getattr(import_module(f"tenantcfg.{_ROOM_OF.get(name, 'errors')}"), name)
     globals()[name] = value
     return value
 
