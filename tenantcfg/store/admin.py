@@ -27,7 +27,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 import tenantcfg
 from tenantcfg.errors import (
@@ -513,7 +513,7 @@ _FILLED = tuple(table for table in schema.Base.metadata.sorted_tables if table i
 def _transfer(reading: Reading, writing: Writing) -> Head:
     """Fill the empty store with all rows of the other, which are kept as they are."""
     for table in _FILLED:
-        with closing(bulk.rows(reading.connection, table)) as rows:
+        with closing(bulk.rows(reading.connection, select(table))) as rows:
             bulk.fill(writing.connection, table, rows)
     head = reading.head
     values = {"revision": head.revision, "hash": head.hash, "at": head.at}

@@ -1,5 +1,5 @@
 """
-All rows of a table at once, out of one database and into the other.
+Many rows at once: all of a table, out of one database and into the other, or into our hands.
 
 By the drivers' own ways, as the drivers have the rows: what SQLAlchemy does for each row costs
 several times what it costs to move one.
@@ -7,35 +7,41 @@ several times what it costs to move one.
 
 from __future__ import annotations
 
+from contextlib import closing
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection, Select, Table
 
 __all__ = ["fill", "rows"]
 
 _AT_ONCE = 1_000
 
+# Several are read side by side.
+_numbers = count(1)
 
-def rows(connection: Connection, table: Table) -> Generator[Sequence[Any]]:
+
+def rows(connection: Connection, statement: Select[Any]) -> Generator[Sequence[Any]]:
     """
-    The rows of *table*, each the values of its columns in their order.
+    The rows of *statement*, which has no parameters, each the values of its columns in order.
 
     They come in portions, inside the transaction of *connection*: memory does not grow with
-    the table.
+    their number.
     """
     driver: Any = connection.connection.driver_connection
-    statement = str(select(table).compile(connection))
+    text = str(statement.compile(connection))
     if connection.dialect.name == "sqlite":
-        yield from driver.execute(statement)
+        with closing(driver.cursor()) as cursor:
+            yield from cursor.execute(text)
         return
-    with driver.cursor(name="tenantcfg_rows") as cursor:
+    with driver.cursor(name=f"tenantcfg_rows_{next(_numbers)}") as cursor:
         cursor.itersize = _AT_ONCE
-        yield from cursor.execute(statement)
+        yield from cursor.execute(text)
 
 
 def fill(connection: Connection, table: Table, found: Iterable[Sequence[Any]]) -> None:

@@ -14,7 +14,7 @@ ends at the wrong revision is missing at one change and one too many at another.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, namedtuple
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
@@ -27,18 +27,21 @@ from tenantcfg.errors import InvalidInput, quoted
 from tenantcfg.history import START, Change, Head, Verb, broken_link, canonical
 from tenantcfg.ids import Revision, is_guid
 from tenantcfg.instants import Instant
-from tenantcfg.store import schema
+from tenantcfg.store import bulk, schema
 from tenantcfg.store.effects import effect, name_key, tenant_after
 from tenantcfg.store.views import Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from sqlalchemy import Connection, CursorResult, Row, Table
+    from sqlalchemy import Connection, Table
 
     from tenantcfg.configuration import Outcome
 
 __all__ = ["Problem", "problems"]
+
+_Row = Any
+"""Values with the names of their columns; a value is whatever somebody wrote there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +135,13 @@ def _strangers(connection: Connection) -> Iterator[Problem]:
 class _InTurn:
     """The rows of one table in the order of their column ``turn``, handed out by it."""
 
-    def __init__(self, rows: Iterable[Row[Any]]) -> None:
+    def __init__(self, rows: Iterable[_Row]) -> None:
         self._rows = iter(rows)
         self._next = next(self._rows, None)
 
-    def of(self, revision: int) -> list[Row[Any]]:
+    def of(self, revision: int) -> list[_Row]:
         """The rows of *revision*; rows of lower ones, which have no change, come with them."""
-        found: list[Row[Any]] = []
+        found: list[_Row] = []
         following = self._next
         while following is not None and _turn(following) <= revision:
             found.append(following)
@@ -146,14 +149,14 @@ class _InTurn:
         self._next = following
         return found
 
-    def rest(self) -> Iterator[Row[Any]]:
+    def rest(self) -> Iterator[_Row]:
         """The rows whose revision is beyond the last change."""
         while self._next is not None:
             yield self._next
             self._next = next(self._rows, None)
 
 
-def _turn(row: Row[Any]) -> float:
+def _turn(row: _Row) -> float:
     # SQLite keeps whatever was written, by force also a text, and sorts it behind the numbers.
     turn = row[0]
     return turn if isinstance(turn, (int, float)) else float("inf")
@@ -162,7 +165,7 @@ def _turn(row: Row[Any]) -> float:
 class _Tables:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._open: list[CursorResult[Any]] = []
+        self._open: list[Generator[Any]] = []
         self.changes = self._read(select(schema.changes).order_by(schema.changes.c.revision))
         self.in_turn = {
             "apps": self._by(schema.change_apps, "revision"),
@@ -178,15 +181,24 @@ class _Tables:
         statement = select(column.label("turn"), *columns).order_by(column)
         return _InTurn(self._read(statement.where(column.is_not(None))))
 
-    def _read(self, statement: Select[Any]) -> Iterator[Row[Any]]:
-        rows = self._connection.execute(statement, execution_options={"yield_per": 500})
+    def _read(self, statement: Select[Any]) -> Iterator[_Row]:
+        # The driver's own rows: SQLAlchemy's cost more than all else that is read of them.
+        rows = bulk.rows(self._connection, statement)
         self._open.append(rows)
-        return iter(rows)
+        return map(_named(statement), rows)
 
     def close(self) -> None:
         """Leave off, wherever the reading has come to."""
         for rows in self._open:
             rows.close()
+
+
+def _named(statement: Select[Any]) -> Callable[[Iterable[Any]], Any]:
+    """What makes of a driver's row one whose values have the names of their columns."""
+    names = [*statement.selected_columns.keys()]
+    row: Any = namedtuple("Row", names)  # type: ignore[misc]  # noqa: PYI024 - as it is read
+    make: Callable[[Iterable[Any]], Any] = row._make
+    return make
 
 
 def _as_it_lies(column: Any) -> Any:  # noqa: ANN401 - Core's own Any
@@ -207,14 +219,14 @@ def _shown(row: Iterable[Any] | str) -> str:
 class _Rows:
     """The rows that name one revision, by what they are and whether they begin or end there."""
 
-    apps: list[Row[Any]]
-    grants_begun: list[Row[Any]]
-    grants_ended: list[Row[Any]]
-    tenants_begun: list[Row[Any]]
-    tenants_ended: list[Row[Any]]
+    apps: list[_Row]
+    grants_begun: list[_Row]
+    grants_ended: list[_Row]
+    tenants_begun: list[_Row]
+    tenants_ended: list[_Row]
 
 
-def _wrong_with(row: Row[Any], before: Head, tables: _Tables) -> Iterator[str]:
+def _wrong_with(row: _Row, before: Head, tables: _Tables) -> Iterator[str]:
     """What is wrong with one row of history, and with what begins and ends at its revision."""
     found = {name: table.of(row.revision) for name, table in tables.in_turn.items()}
     yield from _strays(found, row.revision)
@@ -229,7 +241,7 @@ def _wrong_with(row: Row[Any], before: Head, tables: _Tables) -> Iterator[str]:
         yield f"its content is not that of a change: {why}"
 
 
-def _strays(found: dict[str, list[Row[Any]]], revision: int) -> Iterator[str]:
+def _strays(found: dict[str, list[_Row]], revision: int) -> Iterator[str]:
     """Rows of revisions that are not there; they are taken out of *found*."""
     for name, rows in found.items():
         # In the order of turns: where the first is not an earlier one, none is.
@@ -243,11 +255,11 @@ def _left_over(tables: _Tables) -> Iterator[str]:
         yield from (_no_such(name, row) for row in table.rest())
 
 
-def _no_such(name: str, row: Row[Any]) -> str:
+def _no_such(name: str, row: _Row) -> str:
     return f"{name.replace('_', ' ')}: {_shown(row)} names a revision that is not there"
 
 
-def _wrong_columns(row: Row[Any], change: Change, written: str) -> Iterator[str]:
+def _wrong_columns(row: _Row, change: Change, written: str) -> Iterator[str]:
     if row.content != written:
         yield "its content is not written as a change is"
     told = (change.revision, change.at, change.tenant.value, change.by.actor.name)
@@ -310,7 +322,7 @@ def _wrong_tenants(change: Change, rows: _Rows) -> Iterator[str]:
     yield from _unlike("tenant", _tenant_begun(change, ended.get(tenant)), begun)
 
 
-def _tenant_begun(change: Change, before: Row[Any] | None) -> Iterator[tuple[Any, ...]]:
+def _tenant_begun(change: Change, before: _Row | None) -> Iterator[tuple[Any, ...]]:
     """The row of the tenant that the change opens, if it opens one."""
     if effect(change) is Verb.SET:
         return
@@ -324,7 +336,7 @@ def _tenant_begun(change: Change, before: Row[Any] | None) -> Iterator[tuple[Any
         yield after.id.value, after.added, after.name, key, after.enabled
 
 
-def _ended_early(rows: list[Row[Any]]) -> Iterator[str]:
+def _ended_early(rows: list[_Row]) -> Iterator[str]:
     for row in rows:
         if not row.from_revision < row.to_revision:
             yield f"{_shown(row)} ends before it begins"
