@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
     from benchmarks.rounds import Rounds
     from benchmarks.sizes import Sizes
+    from benchmarks.stores import Question
 
 __all__ = ["ROOT", "environment", "measured", "program"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_DENIED = "tenantcfg check, denied"
+
 _PAIRS = (
     ("tenantcfg check", "import sqlalchemy, and the statement"),
+    (_DENIED, "import sqlalchemy, and the statement"),
     ("tenantcfg --version", "import click"),
     ("tenantcfg check", "nothing"),
     ("tenantcfg --version", "nothing"),
@@ -41,7 +45,8 @@ def measured(folder: Path, sizes: Sizes) -> Iterator[Table]:
         compileall.compile_dir(ROOT / package, quiet=2)
     commands = _commands(built(folder, sizes.tenants[0]))
     turns = {
-        name: partial(process, command, environment(folder)) for name, command in commands.items()
+        name: partial(process, command, environment(folder), 3 if name == _DENIED else 0)
+        for name, command in commands.items()
     }
     # The first start of each writes what byte code there is not, and is not counted.
     play(turns, 1)
@@ -70,7 +75,8 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def _commands(url: str) -> dict[str, list[str]]:
-    ((tenant, app), *_) = (one for one in questions(url, 2)[1:])
+    # The first question is one that is denied.
+    denied, (tenant, app) = questions(url, 2)
     values = (tenant, REMOVE_PARTICIPANT, app)
     statement = (
         "import sqlalchemy\n"
@@ -79,12 +85,18 @@ def _commands(url: str) -> dict[str, list[str]]:
         f"    print(connection.exec_driver_sql({SQLITE_ONE!r}, {values!r}).all())\n"
     )
     return {
-        "tenantcfg check": program("check", "--store", url, "--tenant", tenant, "--app", app),
+        "tenantcfg check": _check(url, (tenant, app)),
+        _DENIED: _check(url, denied),
         "import sqlalchemy, and the statement": [sys.executable, "-c", statement],
         "tenantcfg --version": program("--version"),
         "import click": [sys.executable, "-c", "import click"],
         "nothing": [sys.executable, "-c", "pass"],
     }
+
+
+def _check(url: str, question: Question) -> list[str]:
+    tenant, app = question
+    return program("check", "--store", url, "--tenant", tenant, "--app", app)
 
 
 def _ratios(rounds: Rounds) -> Table:
