@@ -16,7 +16,7 @@ from tenantcfg.powershell.typenames import attributes
 if TYPE_CHECKING:
     from tenantcfg.powershell.syntax import Parser
     from tenantcfg.powershell.tokens import Token
-    from tenantcfg.powershell.tree import Pipeline, Unsupported
+    from tenantcfg.powershell.tree import Unsupported
 
 __all__ = [
     "block",
@@ -137,14 +137,13 @@ def block_inside(parser: Parser, opening: Token) -> int:
 
 def _closed(parser: Parser, opening: Token) -> int:
     """Statements up to the brace that closes *opening*; where they end."""
-    found: list[Pipeline] = []
-    inner = parser.statements(found)
+    found = parser.statements()
     closing = parser.next()
     if closing.kind == "}":
         return closing.end
     parser.unget(closing)
     parser.incomplete(opening.start, opening.end, "MissingEndCurlyBrace", detected=closing.end)
-    return opening.end if inner is None else inner[1]
+    return found[-1].extent.end if found else opening.end
 
 
 def block(parser: Parser) -> Extent | None:

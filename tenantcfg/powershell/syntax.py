@@ -121,8 +121,10 @@ class Parser:
     """
     One parse of one text.
 
-    The rules of what is data are here; `foreign` holds those of the rest and calls back.
-    Each rule returns its node, or None where the text has no such thing at this place.
+    The rules of values and statements are here; those of commands in `commands`, those of
+    what is no data in `foreign` and the modules that it names: functions that are given the
+    parser and call back. Each rule returns its node, or None where the text has no such
+    thing at this place.
     """
 
     def __init__(self, text: str) -> None:
@@ -210,9 +212,8 @@ class Parser:
     @staticmethod
     def is_broken(node: Expression | Pipeline) -> bool:
         """Whether *node* is one of `broken`, or a statement of nothing else."""
-        if isinstance(node, Pipeline):
-            return isinstance(node.elements[0], Unsupported) and _is_broken(node.elements[0])
-        return _is_broken(node)
+        first = node.elements[0] if isinstance(node, Pipeline) else node
+        return isinstance(first, Unsupported) and first.construct == _BROKEN
 
     def spend(self, cost: int) -> None:
         """Count what a token cost to scan."""
@@ -327,30 +328,25 @@ class Parser:
             return ()
         statements: list[Pipeline] = []
         while True:
-            self.statements(statements)
+            statements += self.statements()
             token = self.next()
             if token.kind == tokens.END:
                 return tuple(statements)
             self.error(token.start, token.end, "UnexpectedToken", self.text_of(token))
 
-    def statements(self, found: list[Pipeline]) -> tuple[int, int] | None:
-        """Append the statements that follow to *found*; the extent of what was read."""
-        first: Extent | None = None
-        last = Extent(0, 0)
+    def statements(self) -> list[Pipeline]:
+        """The statements that follow, up to a bracket that closes or what is none."""
+        found: list[Pipeline] = []
         self.skip_terminators()
         while True:
             statement = self.statement()
             if statement is None:
-                break
-            last = statement.extent
-            if first is None:
-                first = last
-            self._check_signature(last)
+                return found
+            self._check_signature(statement.extent)
             found.append(statement)
             self.skip_terminators()
             if self.peek().kind in (")", "}"):
-                break
-        return None if first is None else (first.start, last.end)
+                return found
 
     def _check_signature(self, extent: Extent) -> None:
         signature = self.scanner.signature_start
@@ -663,15 +659,14 @@ class Parser:
         before, commas = self.set_mode(COMMAND), self.commas
         self.commas = True
         self.skip_newlines()
-        found: list[Pipeline] = []
-        inner = self.statements(found)
+        found = self.statements()
         self.skip_newlines()
         closing = self.next()
         end = closing.end
         if closing.kind != ")":
             self.unget(closing)
             self.incomplete(closing.start, closing.end, "MissingEndParenthesisInSubexpression")
-            end = opening.end if inner is None else inner[1]
+            end = found[-1].extent.end if found else opening.end
         self.commas = commas
         self.set_mode(before)
         extent = Extent(opening.start, end)
@@ -786,10 +781,6 @@ class Parser:
                 return
             del self.unsupported[kept:]
         self.resync(point)
-
-
-def _is_broken(node: Expression | Command | ExpressionElement) -> bool:
-    return isinstance(node, Unsupported) and node.construct == _BROKEN
 
 
 def _constant_key(key: Expression) -> str | None:
