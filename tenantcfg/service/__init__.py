@@ -1,0 +1,3 @@
+"""
+The service: the check over HTTP, one module for each contract.
+"""

@@ -1,0 +1,136 @@
+"""
+Who asks: service keys, or nobody in particular on a machine of one's own.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from tenantcfg.errors import InvalidInput
+from tenantcfg.keys import ServiceKey, admits
+from tenantcfg.service.http import Problem
+
+if TYPE_CHECKING:
+    from tenantcfg.keys import KeyFacts, Right
+    from tenantcfg.service.http import Request
+    from tenantcfg.store import Answered, Found, Store
+
+__all__ = ["Anybody", "KeyHolder", "KeyHolders", "bearer", "require"]
+
+_SEEN_FOR: Final = 5.0
+"""Seconds for which a key that was in force has its bodies read without a look before."""
+_SEEN_MOST: Final = 10_000
+
+_PROXIED: Final = (b"forwarded", b"via")
+_PROXIED_FAMILY: Final = b"x-forwarded-"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """Who presented a service key."""
+
+    key: ServiceKey = field(repr=False)
+
+    @property
+    def identity(self) -> str:
+        """The key's id, which is no secret."""
+        return f"key:{self.key.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Anyone:
+    """Who asks a service that asks nobody who they are."""
+
+    identity: str = "anybody"
+
+
+class KeyHolders:
+    """
+    Those who hold a key of *store*.
+
+    Before a body is read a key is looked up, unless it was in force a moment ago: that only
+    saves the look; whether the key is in force is judged once more on the snapshot of the
+    answer, so that a revocation holds from the next request (check W40, M7).
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._seen: dict[str, float] = {}
+
+    def presented(self, request: Request) -> KeyHolder:
+        """The key in ``Authorization: Bearer``; see `Askers.presented`."""
+        try:
+            return KeyHolder(ServiceKey.parse(bearer(request)))
+        except InvalidInput as why:
+            raise unknown() from why
+
+    async def known(self, asker: KeyHolder, *, anew: bool) -> None:
+        """See `Askers.known`."""
+        text = asker.key.text
+        if not anew and self._seen.get(text, 0.0) > time.monotonic():
+            return
+        self._seen.pop(text, None)
+        answered = await self._store.ask((), key=asker.key.id)
+        if not admits(answered.key, asker.key, answered.at):
+            raise unknown()
+        if len(self._seen) >= _SEEN_MOST:
+            self._seen.clear()
+        self._seen[text] = time.monotonic() + _SEEN_FOR
+
+
+class Anybody:
+    """Everyone on this machine, but for whoever came through a proxy (``--insecure-no-auth``)."""
+
+    def presented(self, request: Request) -> Anyone:
+        """See `Askers.presented`; a forwarded request is ``forbidden``."""
+        names = {name for name, _ in request.scope["headers"]}
+        forwarded = any(name in _PROXIED or name.startswith(_PROXIED_FAMILY) for name in names)
+        if forwarded or not (request.peer is None or ip_address(request.peer).is_loopback):
+            raise Problem("forbidden", "without keys only this machine is answered, directly")
+        return Anyone()
+
+    async def known(self, asker: Anyone, *, anew: bool) -> None:
+        """See `Askers.known`."""
+
+
+def bearer(request: Request) -> str:
+    """
+    The token of ``Authorization: Bearer``, the scheme in any case.
+
+    Raises:
+        Problem: ``unauthenticated``: there is none, or two.
+    """
+    values = request.all(b"authorization")
+    if len(values) != 1:
+        raise unknown()
+    scheme, _, token = values[0].decode("latin-1").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip(" "):
+        raise unknown()
+    return token.strip(" ")
+
+
+def require(read: Answered | Found, asker: KeyHolder | Anyone, *rights: Right) -> KeyFacts | None:
+    """
+    The facts of the key that *asker* holds, as they were *read*; None: no key is wanted.
+
+    One of *rights* is enough.
+
+    Raises:
+        Problem: ``unauthenticated``, ``forbidden``.
+    """
+    if isinstance(asker, Anyone):
+        return None
+    facts = read.key
+    if facts is None or not admits(facts, asker.key, read.at):
+        raise unknown()
+    if not facts.rights.intersection(rights):
+        raise Problem("forbidden", "this key may not ask for this")
+    return facts
+
+
+def unknown() -> Problem:
+    """Who asks is not known."""
+    return Problem("unauthenticated", "a service key in force is wanted: Authorization: Bearer")

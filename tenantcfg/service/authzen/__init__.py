@@ -1,0 +1,42 @@
+"""
+The OpenID AuthZEN Authorization API 1.0 on the wire (check, section 1).
+
+This room knows no store. Where decisions come from is a parameter (`Decisions`), so that the
+working group's own scenarios run against the very same layer as the product.
+"""
+
+from __future__ import annotations
+
+from tenantcfg.service.authzen.endpoints import authzen
+from tenantcfg.service.authzen.model import (
+    Action,
+    Asker,
+    Askers,
+    Barred,
+    Decisions,
+    Entity,
+    Freshness,
+    Judged,
+    Outcome,
+    Page,
+    Question,
+    Search,
+    Snapshot,
+)
+
+__all__ = [
+    "Action",
+    "Asker",
+    "Askers",
+    "Barred",
+    "Decisions",
+    "Entity",
+    "Freshness",
+    "Judged",
+    "Outcome",
+    "Page",
+    "Question",
+    "Search",
+    "Snapshot",
+    "authzen",
+]

@@ -1,0 +1,173 @@
+"""
+Questions and answers, and the two things that the layer is given: decisions and who may ask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tenantcfg.decision import Deny, Permit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tenantcfg.service.http import Request
+
+__all__ = [
+    "Action",
+    "Asker",
+    "Askers",
+    "Barred",
+    "Decisions",
+    "Entity",
+    "Freshness",
+    "Judged",
+    "Outcome",
+    "Page",
+    "Question",
+    "Search",
+    "Snapshot",
+    "Sought",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A subject or a resource; *id* is empty where a search looks for it (check W9, W27)."""
+
+    type: str
+    id: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What is to be done; *name* is empty where a search looks for it."""
+
+    name: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whether *subject* may do *action* to *resource*."""
+
+    subject: Entity
+    action: Action
+    resource: Entity
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Sought(StrEnum):
+    """What a search looks for (check W27)."""
+
+    SUBJECT = "subject"
+    RESOURCE = "resource"
+    ACTION = "action"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A question with one part open, and which part of what fits is wanted."""
+
+    sought: Sought
+    question: Question
+    after: str
+    """Only what comes behind this id; empty: from the first on."""
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """What an answer must not be older than: a revision, and of which store (check C8)."""
+
+    revision: int = 0
+    store: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where an answer was read; None: the source of decisions has no such thing."""
+
+    store: str | None = None
+    revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """Who asks may not ask about this (check M7)."""
+
+
+Outcome = Permit | Deny | Barred
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The outcomes of questions, in their order, all on one snapshot (check W26)."""
+
+    outcomes: Sequence[Outcome]
+    snapshot: Snapshot = field(default_factory=Snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    A part of what a search finds, ordered by id (check W34).
+
+    Attributes:
+        results: ids, or names of actions.
+        total: how many there are in all, of what who asks may see.
+        more: whether others follow.
+    """
+
+    results: Sequence[str]
+    total: int
+    more: bool
+    snapshot: Snapshot = field(default_factory=Snapshot)
+
+
+class Asker(Protocol):
+    """Who asks, as far as the credential says."""
+
+    @property
+    def identity(self) -> str:
+        """A name without any secret: page tokens are bound to it, logs name it."""
+
+
+class Askers(Protocol):
+    """Who may ask (check W40, W41)."""
+
+    def presented(self, request: Request) -> Asker:
+        """
+        Who the request says it is; nothing is looked up.
+
+        Raises:
+            Problem: ``unauthenticated``: there is no credential, or what cannot be one.
+        """
+
+    async def known(self, asker: Asker, *, anew: bool) -> None:
+        """
+        Return if *asker* is known; it decides no more than whether a body is read.
+
+        With *anew* it is looked up whatever was seen a moment ago.
+
+        Raises:
+            Problem: ``unauthenticated``: it is not known, or its time is over.
+        """
+
+
+class Decisions(Protocol):
+    """
+    Where decisions come from.
+
+    Both methods judge *asker* as well, on the snapshot of the answer, and raise `Problem`
+    (``unauthenticated``, ``forbidden``, ``unavailable``, ``stale``) where there is none.
+    """
+
+    async def judge(self, questions: Sequence[Question], asker: Asker, fresh: Freshness) -> Judged:
+        """The outcome of each of *questions*; there may be none of them."""
+
+    async def search(self, search: Search, asker: Asker, fresh: Freshness) -> Page:
+        """What fits *search*."""

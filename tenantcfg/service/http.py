@@ -1,0 +1,234 @@
+"""
+What all contracts of the service share on the wire: requests, answers, the error table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+__all__ = [
+    "JSON",
+    "NO_STORE",
+    "Answer",
+    "ClientGone",
+    "Endpoint",
+    "Headers",
+    "Problem",
+    "Request",
+    "Stream",
+    "answered",
+    "strict_json",
+]
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+JSON: Final = (b"content-type", b"application/json")
+NO_STORE: Final = (b"cache-control", b"no-store")
+CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="tenantcfg"')
+
+BODY_SECONDS = 10.0
+"""How long a body may take to arrive."""
+
+# The error table (check E2).
+_STATUS: Final = {
+    "invalid_content_type": 400,
+    "invalid_json": 400,
+    "invalid_request": 400,
+    "invalid_page_token": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "conflict": 409,
+    "too_large": 413,
+    "too_many_requests": 429,
+    "internal": 500,
+    "unavailable": 503,
+    "stale": 503,
+}
+_ALWAYS: Final[dict[str, Headers]] = {
+    "unauthenticated": (CHALLENGE,),
+    "unavailable": ((b"retry-after", b"1"),),
+    "stale": ((b"retry-after", b"1"),),
+    # The rest of the body is not read.
+    "too_large": ((b"connection", b"close"),),
+}
+
+
+class Problem(Exception):
+    """
+    An answer that is no decision: ``{"error": code, "message": sentence}`` (check E2).
+
+    *message* is a sentence of ours; nothing that was sent to us stands in it (check W45).
+    """
+
+    def __init__(self, code: str, message: str, headers: Headers = ()) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.status = _STATUS[code]
+        self.headers = (*_ALWAYS.get(code, ()), *headers)
+
+    def answer(self) -> Answer:
+        """The problem as it goes out."""
+        members = {"error": self.code, "message": self.message}
+        return answered(members, status=self.status, headers=self.headers)
+
+
+class ClientGone(Exception):
+    """Who asked has gone; there is nobody to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes out, whole."""
+
+    status: int
+    body: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What goes out piece by piece, until *pieces* end or the client goes."""
+
+    headers: Headers
+    pieces: AsyncIterator[bytes]
+
+
+class Endpoint(Protocol):
+    """Answers the requests of one path; raises `Problem` where there is no other answer."""
+
+    async def __call__(self, request: Request, /) -> Answer | Stream:
+        """Answer *request*."""
+
+
+def answered(members: object, *, status: int = 200, headers: Headers = ()) -> Answer:
+    """*members* as JSON, not to be stored (check C5)."""
+    body = json.dumps(members, separators=(",", ":")).encode()
+    return Answer(status, body, (JSON, NO_STORE, *headers))
+
+
+class Request:
+    """One request, as the server hands it over: header names in lower case, values as sent."""
+
+    __slots__ = ("_receive", "method", "path", "query", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        # Never decoded: "%2F" is no "/" (check F5).
+        self.path: bytes = scope["raw_path"]
+        self.query: bytes = scope["query_string"]
+        self._receive = receive
+
+    def all(self, name: bytes) -> list[bytes]:
+        """The values of the header *name*, one for each time it was sent."""
+        return [value for key, value in self.scope["headers"] if key == name]
+
+    def one(self, name: bytes) -> bytes | None:
+        """
+        The value of the header *name*; None without it.
+
+        Raises:
+            Problem: ``invalid_request``, where it was sent twice.
+        """
+        values = self.all(name)
+        if len(values) > 1:
+            raise Problem("invalid_request", f"the header {name.decode()} was sent twice")
+        return values[0] if values else None
+
+    @property
+    def peer(self) -> str | None:
+        """The address of who is connected; None over a unix socket."""
+        client: Sequence[Any] | None = self.scope.get("client")
+        return str(client[0]) if client else None
+
+    async def body(self, limit: int) -> bytes:
+        """
+        The body, of at most *limit* bytes (check W44).
+
+        Raises:
+            Problem: ``too_large``, without reading on; ``invalid_request``: it took too long.
+            ClientGone: it ended before its end.
+        """
+        length = self.one(b"content-length")
+        # What is no number the server refuses before us.
+        if length is not None and int(length) > limit:
+            raise _too_large(limit)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await self._whole(limit)
+        except TimeoutError as why:
+            close = ((b"connection", b"close"),)
+            raise Problem("invalid_request", "the body did not come in time", close) from why
+
+    async def _whole(self, limit: int) -> bytes:
+        pieces, size = [], 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            piece: bytes = message.get("body", b"")
+            size += len(piece)
+            if size > limit:
+                raise _too_large(limit)
+            pieces.append(piece)
+            if not message.get("more_body", False):
+                return b"".join(pieces)
+
+    async def gone(self) -> None:
+        """Wait until who asked has gone."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem("too_large", f"the body has more than {limit} bytes")
+
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def strict_json(body: bytes) -> dict[str, Any]:
+    """
+    *body* as one JSON object, by I-JSON's rules (check W3, W42, W43; RFC 7493).
+
+    Raises:
+        Problem: ``invalid_json``: it is not UTF-8, no JSON, no object, names a member twice
+            (escaped or not), holds half of a surrogate pair, or is too deep or too large a
+            number to be read.
+    """
+    try:
+        text = body.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_constant)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as why:
+        # UnicodeError and JSONDecodeError are ValueErrors; so is a number of 5,000 digits.
+        raise Problem("invalid_json", "the body is not one JSON object in UTF-8") from why
+    if not isinstance(value, dict):
+        raise Problem("invalid_json", "the body is JSON, but no object")
+    return value
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is named twice")
+    return members
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

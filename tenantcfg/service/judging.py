@@ -1,0 +1,137 @@
+"""
+The product's decisions: AuthZEN's question as the store's (check, section 2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from tenantcfg.configuration import REMOVE_PARTICIPANT
+from tenantcfg.decision import Deny, Permit
+from tenantcfg.errors import Reason
+from tenantcfg.ids import is_guid
+from tenantcfg.keys import Right
+from tenantcfg.service.askers import Anyone, KeyHolder, require
+from tenantcfg.service.authzen.model import Action, Barred, Judged, Page, Snapshot, Sought
+from tenantcfg.service.http import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tenantcfg.decision import Decision
+    from tenantcfg.keys import KeyFacts
+    from tenantcfg.service.authzen.model import Freshness, Outcome, Question, Search
+    from tenantcfg.store import Answered, Found, Store
+
+__all__ = ["StoreDecisions", "tenant_of"]
+
+APPLICATION: Final = "application"
+TENANT: Final = "tenant"
+PARTICIPANT: Final = "participant"
+
+Caller = KeyHolder | Anyone
+
+
+class StoreDecisions:
+    """The decisions of *store*: whether an application may remove participants in a tenant."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def judge(self, questions: Sequence[Question], asker: Caller, fresh: Freshness) -> Judged:
+        """See `Decisions.judge`."""
+        pairs = [(tenant_of(one) or "", one.subject.id) for one in questions]
+        answered = await self._store.ask(pairs, key=_key(asker), at_least=fresh.revision)
+        facts = _admitted(answered, asker, fresh, Right.CHECK)
+        asked = zip(questions, answered.decisions, strict=True)
+        outcomes = [_outcome(question, decision, answered, facts) for question, decision in asked]
+        return Judged(outcomes, _snapshot(answered))
+
+    async def search(self, search: Search, asker: Caller, fresh: Freshness) -> Page:
+        """See `Decisions.search`; a key of either right may search (check M7, S1 to S5)."""
+        question = search.question
+        if search.sought is Sought.ACTION:
+            return await self._actions(search, asker, fresh)
+        tenant, app = tenant_of(question), question.subject.id
+        wanted = question.action.name == REMOVE_PARTICIPANT and question.subject.type == APPLICATION
+        if search.sought is Sought.RESOURCE:
+            # Participants are not held, so none is found (check S5).
+            wanted = wanted and question.resource.type == TENANT
+            tenant = None
+        found = await asyncio.to_thread(
+            self._store.search,
+            tenant=tenant if wanted and search.sought is Sought.SUBJECT else None,
+            app=app if wanted and search.sought is Sought.RESOURCE else None,
+            after=search.after,
+            limit=search.limit,
+            key=_key(asker),
+            at_least=fresh.revision,
+        )
+        _admitted(found, asker, fresh, Right.CHECK, Right.READ)
+        return Page(found.ids, found.total, found.more, _snapshot(found))
+
+    async def _actions(self, search: Search, asker: Caller, fresh: Freshness) -> Page:
+        question = replace(search.question, action=Action(REMOVE_PARTICIPANT))
+        pair = (tenant_of(question) or "", question.subject.id)
+        answered = await self._store.ask([pair], key=_key(asker), at_least=fresh.revision)
+        facts = _admitted(answered, asker, fresh, Right.CHECK, Right.READ)
+        outcome = _outcome(question, answered.decisions[0], answered, facts)
+        names = [REMOVE_PARTICIPANT] if isinstance(outcome, Permit) else []
+        rest = [name for name in names if name > search.after]
+        page = rest[: search.limit]
+        return Page(page, len(names), len(rest) > len(page), _snapshot(answered))
+
+
+def tenant_of(question: Question) -> str | None:
+    """
+    The tenant that *question* is about; None: it names none (check M1, M3).
+
+    The id of a participant is never taken for one.
+    """
+    resource = question.resource
+    if resource.type == TENANT:
+        return resource.id
+    tenant = resource.properties.get("tenant_id") if resource.type == PARTICIPANT else None
+    return tenant if isinstance(tenant, str) and tenant else None
+
+
+def _outcome(
+    question: Question, decision: Decision, answered: Answered, facts: KeyFacts | None
+) -> Outcome:
+    """The outcome of *question*; reasons win in the order of `Reason`."""
+    tenant = tenant_of(question)
+    if (
+        facts is not None
+        and tenant is not None
+        and not facts.covers(tenant.lower() if is_guid(tenant) else tenant)
+    ):
+        return Barred()
+    if question.subject.type != APPLICATION:
+        return Deny(Reason.UNSUPPORTED_SUBJECT_TYPE, answered.revision)
+    if question.resource.type not in {TENANT, PARTICIPANT}:
+        return Deny(Reason.UNSUPPORTED_RESOURCE_TYPE, answered.revision)
+    if question.action.name != REMOVE_PARTICIPANT:
+        return Deny(Reason.UNSUPPORTED_ACTION, answered.revision)
+    if tenant is None:
+        return Deny(Reason.TENANT_MISSING, answered.revision)
+    return decision
+
+
+def _admitted(
+    read: Answered | Found, asker: Caller, fresh: Freshness, *rights: Right
+) -> KeyFacts | None:
+    """The facts of the key that asks, once it is admitted and *read* is fresh enough."""
+    facts = require(read, asker, *rights)
+    if fresh.store is not None and fresh.store != read.store_id:
+        raise Problem("stale", "this is another store than the one that was named")
+    return facts
+
+
+def _snapshot(read: Answered | Found) -> Snapshot:
+    return Snapshot(read.store_id, read.revision)
+
+
+def _key(asker: Caller) -> str | None:
+    return asker.key.id if isinstance(asker, KeyHolder) else None
