@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenantcfg.errors import SettingInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["VARIABLES", "Settings", "load"]
+__all__ = ["VARIABLES", "Settings", "load", "of_table", "secret"]
 
 VARIABLES = {
     "TENANTCFG_DATABASE_URL": "where the store is",
@@ -29,6 +29,7 @@ VARIABLES = {
 """Every variable that is ours, and what it does (docs, settings)."""
 
 _KEYS = {"database_url": "TENANTCFG_DATABASE_URL", "tenant": "TENANTCFG_TENANT"}
+_TABLES = ("serve",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def load(
     from_file, path = _toml(environment)
     url = _first(
         ("--store", store),
-        ("TENANTCFG_DATABASE_URL", _secret("TENANTCFG_DATABASE_URL", environment)),
+        ("TENANTCFG_DATABASE_URL", secret("TENANTCFG_DATABASE_URL", environment)),
         (f"database_url in {path}", from_file.get("database_url")),
     )
     named = _first(
@@ -120,7 +121,13 @@ def _home_of_user() -> str:
         ) from why
 
 
-def _secret(variable: str, environment: Mapping[str, str]) -> str | None:
+def secret(variable: str, environment: Mapping[str, str]) -> str | None:
+    """
+    What *variable* says, or the file that is named by it with ``_FILE`` behind; None: neither.
+
+    Raises:
+        SettingInvalid: both are set; the file cannot be read.
+    """
     path = environment.get(f"{variable}_FILE")
     if not path:
         return environment.get(variable)
@@ -129,7 +136,23 @@ def _secret(variable: str, environment: Mapping[str, str]) -> str | None:
     return _read(Path(path), f"{variable}_FILE").strip()
 
 
+def of_table(environment: Mapping[str, str], table: str) -> tuple[Mapping[str, Any], Path]:
+    """
+    What the TOML file says in *table*, and which file that is; empty without one.
+
+    Raises:
+        SettingInvalid: the file cannot be used, see `load`.
+    """
+    content, path = _content(environment)
+    return content.get(table, {}), path
+
+
 def _toml(environment: Mapping[str, str]) -> tuple[dict[str, str], Path]:
+    content, path = _content(environment)
+    return {key: value for key, value in content.items() if key in _KEYS}, path
+
+
+def _content(environment: Mapping[str, str]) -> tuple[dict[str, Any], Path]:
     named = environment.get("TENANTCFG_CONFIG")
     path = Path(named) if named else _config_home(environment)
     if path is None or not (named or path.is_file()):
@@ -142,12 +165,13 @@ def _toml(environment: Mapping[str, str]) -> tuple[dict[str, str], Path]:
     except tomllib.TOMLDecodeError as why:
         raise SettingInvalid("not TOML", subject=f"'{path}'", why=str(why)) from why
     for key, value in content.items():
-        if key not in _KEYS:
+        if key not in {*_KEYS, *_TABLES}:
             raise SettingInvalid(
                 "unknown setting", subject=f"'{key}'", why=f"in {path}", hint=f"known: {_known()}"
             )
-        if not isinstance(value, str):
-            raise SettingInvalid("not a text", subject=f"'{key}'", why=f"in {path}")
+        kind, called = (dict, "table") if key in _TABLES else (str, "text")
+        if not isinstance(value, kind):
+            raise SettingInvalid(f"not a {called}", subject=f"'{key}'", why=f"in {path}")
     return content, path
 
 
@@ -160,7 +184,7 @@ def _config_home(environment: Mapping[str, str]) -> Path | None:
 
 
 def _known() -> str:
-    return ", ".join(_KEYS)
+    return ", ".join([*_KEYS, *(f"[{table}]" for table in _TABLES)])
 
 
 def _read(path: Path, where: str) -> str:

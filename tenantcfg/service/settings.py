@@ -1,0 +1,509 @@
+"""
+What the service was told: one dataclass, in which each setting says what it is and how it is read.
+
+An option on the command line wins over ``TENANTCFG_SERVE_*`` in the environment, that over the
+table ``[serve]`` of the TOML file, that over the default. A secret may stand in a file of its
+own: the variable, or the key, with ``_FILE`` or ``_file`` behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from tenantcfg import settings
+from tenantcfg.errors import SettingInvalid, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = ["PREFIX", "VARIABLES", "Bind", "ServiceSettings", "load_service"]
+
+PREFIX: Final = "TENANTCFG_SERVE_"
+_HASHING = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """
+    Where to listen: a host and a port, or the path of a unix socket.
+
+    Port 0 is any that is free.
+    """
+
+    host: str = ""
+    port: int = 0
+    path: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Bind:
+        """
+        The place that *text* names: ``ADDR:PORT``, ``[ADDR]:PORT`` or ``unix:/path``.
+
+        Raises:
+            ValueError: it names none.
+        """
+        if text.startswith("unix:"):
+            path = text.removeprefix("unix:")
+            if not path.startswith("/") or "\0" in path:
+                raise ValueError("the path of a unix socket begins with /")
+            return cls(path=path)
+        found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})", text)
+        if found is None or int(found[3]) > 65535:  # noqa: PLR2004 - the last port there is
+            raise ValueError("wanted: ADDR:PORT, [ADDR]:PORT or unix:/path")
+        return cls(found[1] or found[2], int(found[3]))
+
+    @property
+    def local(self) -> bool:
+        """Whether nobody but this machine can reach it."""
+        if self.path is not None or self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+# How a setting is read: from TOML's value or the variable's text; ValueError says what is wrong.
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not a text")  # noqa: TRY004 - as what else is wrong
+    return value
+
+
+def _flag(value: object) -> bool:
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    said = value if isinstance(value, bool) else known.get(_text(value).lower())
+    if said is None:
+        raise ValueError("neither true nor false")
+    return said
+
+
+def _number(value: object, least: float, most: float) -> float:
+    said = value
+    if isinstance(value, str):
+        said = float(value) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", value) else None
+    if isinstance(said, bool) or not isinstance(said, (int, float)) or not least <= said <= most:
+        raise ValueError(f"not a number from {least:g} to {most:g}")
+    return said
+
+
+def _whole(least: int, most: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        said = _number(value, least, most)
+        if said != int(said):
+            raise ValueError("not a whole number")
+        return int(said)
+
+    return read
+
+
+def _seconds(least: float, most: float) -> Callable[[object], float]:
+    return lambda value: float(_number(value, least, most))
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise ValueError("not a list of texts")
+    return tuple(value)
+
+
+def _one_of(*known: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if _text(value) not in known:
+            raise ValueError(f"not one of {', '.join(known)}")
+        return _text(value)
+
+    return read
+
+
+def _bind(value: object) -> Bind:
+    return Bind.parse(_text(value))
+
+
+def _path(value: object) -> Path:
+    return Path(_text(value))
+
+
+def _mode(value: object) -> int:
+    if not re.fullmatch(r"0?[0-7]{3}", _text(value)):
+        raise ValueError("not a mode like 0660")
+    return int(_text(value), 8)
+
+
+def _public(value: object) -> str:
+    """The identifier of the decision point, character for character (check W35, W36)."""
+    url = _text(value)
+    parts = urlsplit(url)
+    local = Bind(parts.hostname or "").local
+    if not parts.hostname or (parts.scheme != "https" and not (parts.scheme == "http" and local)):
+        raise ValueError("an https URL is wanted")
+    if "?" in url or "#" in url or "@" in parts.netloc or url.endswith("/") or not url.isascii():
+        raise ValueError("no query, no fragment, no user and no slash at the end are wanted")
+    return url
+
+
+def _https(value: object) -> str:
+    parts = urlsplit(_text(value))
+    local = Bind(parts.hostname or "").local
+    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+        raise ValueError("an https URL is wanted")
+    if "@" in parts.netloc:
+        raise ValueError("no user and no password are wanted in it")
+    return _text(value)
+
+
+def _algorithms(value: object) -> tuple[str, ...]:
+    named = _texts(value)
+    if not named or not set(named) <= _HASHING:
+        raise ValueError(f"not of {', '.join(sorted(_HASHING))}")
+    return named
+
+
+def _page_key(value: object) -> bytes:
+    try:
+        key = bytes.fromhex(_text(value))
+    except ValueError:
+        key = b""
+    if len(key) != 32:  # noqa: PLR2004 - of SHA-256
+        raise ValueError("not 64 hexadecimal digits: openssl rand -hex 32 makes them")
+    return key
+
+
+def _long_enough(value: object) -> str:
+    if len(_text(value)) < 32:  # noqa: PLR2004 - what nobody guesses
+        raise ValueError("shorter than 32 characters: openssl rand -hex 32 makes one")
+    return _text(value)
+
+
+def _said(what: str, read: Callable[[object], object]) -> dict[str, object]:
+    """What a setting is, and how it is read; one that is not to be shown is a secret."""
+    return {"what": what, "read": read}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """What `tenantcfg serve` goes by; made by `load_service`, which judges the whole."""
+
+    bind: Bind = field(default=Bind("127.0.0.1", 8180), metadata=_said("where to listen", _bind))
+    socket_mode: int = field(
+        default=0o660, metadata=_said("of the unix socket: who may connect", _mode)
+    )
+    grpc_bind: Bind | None = field(
+        default=None, metadata=_said("where to listen for Envoy's own protocol", _bind)
+    )
+    metrics_bind: Bind | None = field(
+        default=None,
+        metadata=_said("where to serve /metrics, instead of beside everything else", _bind),
+    )
+    workers: int = field(default=1, metadata=_said("processes that answer", _whole(1, 256)))
+    public_url: str | None = field(
+        default=None,
+        metadata=_said(
+            "the URL that clients know the service by; without it there is no metadata", _public
+        ),
+    )
+    tls_cert: Path | None = field(default=None, metadata=_said("certificate chain, PEM", _path))
+    tls_key: Path | None = field(default=None, metadata=_said("its private key, PEM", _path))
+    tls_client_ca: Path | None = field(
+        default=None,
+        metadata=_said(
+            "with it only clients with a certificate of this authority are let in, PEM", _path
+        ),
+    )
+    insecure_no_auth: bool = field(
+        default=False, metadata=_said("ask nobody who they are; on this machine only", _flag)
+    )
+    page_key: bytes | None = field(
+        default=None,
+        repr=False,
+        metadata=_said("seals page tokens: the same on all machines behind one name", _page_key),
+    )
+
+    proxy_source: Literal["token", "headers"] | None = field(
+        default=None,
+        metadata=_said(
+            "from where /check/... knows who asks: the application's own "
+            "token, or headers that the proxy sets; without it there is no /check/...",
+            _one_of("token", "headers"),
+        ),
+    )
+    proxy_secret: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_said("that a proxy on this machine shows in X-Tenantcfg-Secret", _long_enough),
+    )
+    entra_issuers: tuple[str, ...] = field(
+        default=(), metadata=_said("issuers of tokens that are taken", _texts)
+    )
+    entra_audiences: tuple[str, ...] = field(
+        default=(), metadata=_said("audiences of tokens that are taken", _texts)
+    )
+    entra_tenants: tuple[str, ...] = field(
+        default=(), metadata=_said("tenants whose tokens are taken; * is every one", _texts)
+    )
+    entra_jwks_url: str | None = field(
+        default=None, metadata=_said("where the issuer's signing keys are", _https)
+    )
+    entra_algorithms: tuple[str, ...] = field(
+        default=("RS256",), metadata=_said("that a token may be signed with", _algorithms)
+    )
+
+    read_url: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_said("of a standby, for requests that say how fresh they must be", _text),
+    )
+    read_lag: float | None = field(
+        default=None,
+        metadata=_said(
+            "seconds that a standby may be behind and answer every request", _seconds(0, 3600)
+        ),
+    )
+    decision_log_url: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_said("the decision log, in a file or PostgreSQL of its own", _text),
+    )
+    decision_log_mode: Literal["durable", "sampled"] = field(
+        default="durable",
+        metadata=_said(
+            "answer only what is stored, or store what can be", _one_of("durable", "sampled")
+        ),
+    )
+    max_body: int = field(
+        default=1 << 20, metadata=_said("bytes of a request's body", _whole(1024, 1 << 24))
+    )
+    max_batch: int = field(default=1000, metadata=_said("questions of a batch", _whole(1, 1000)))
+    max_connections: int = field(
+        default=1000, metadata=_said("at once, in each worker", _whole(1, 100_000))
+    )
+    head_seconds: float = field(
+        default=10.0, metadata=_said("for a request's head to arrive", _seconds(0.1, 600))
+    )
+    body_seconds: float = field(
+        default=10.0, metadata=_said("for its body to arrive", _seconds(0.1, 600))
+    )
+    idle_seconds: float = field(
+        default=75.0,
+        metadata=_said("that a connection is kept open between requests", _seconds(1, 3600)),
+    )
+    drain_seconds: float = field(
+        default=10.0,
+        metadata=_said(
+            "for which a service that is to stop finishes its answers", _seconds(0, 600)
+        ),
+    )
+    log_requests: Literal["all", "problems", "none"] = field(
+        default="problems",
+        metadata=_said(
+            "which requests leave a line: all, or those with another status than 2xx",
+            _one_of("all", "problems", "none"),
+        ),
+    )
+
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Where each setting that is no default came from."""
+
+    @property
+    def tls(self) -> bool:
+        """Whether clients come by TLS."""
+        return self.tls_cert is not None
+
+    def shown(self) -> Iterator[tuple[str, str, str]]:
+        """Name, value and origin of each setting; of secrets only whether they are set."""
+        for one in _declared():
+            value = getattr(self, one.name)
+            origin = self.sources.get(one.name, "the default")
+            yield one.name, _as_text(one.name, value, secret=not one.repr), origin
+
+
+def _declared() -> list[Any]:
+    return [one for one in fields(ServiceSettings) if "what" in one.metadata]
+
+
+def _as_text(name: str, value: object, *, secret: bool) -> str:
+    if value in (None, ()):
+        return "-"
+    if secret:
+        return "(set)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"{value:04o}" if name == "socket_mode" else str(value)
+
+
+def _variables() -> dict[str, str]:
+    found = {}
+    for one in _declared():
+        variable, what = PREFIX + one.name.upper(), one.metadata["what"]
+        found[variable] = what
+        if not one.repr:
+            found[f"{variable}_FILE"] = f"a file in which that stands: {what}"
+    return found
+
+
+VARIABLES: Final = _variables()
+"""Every variable of the service, and what it does (docs, settings)."""
+
+
+def load_service(
+    environment: Mapping[str, str], options: Mapping[str, object] | None = None
+) -> ServiceSettings:
+    """
+    The settings of the service, from *options*, *environment*, TOML file and defaults.
+
+    The *options* go by the names of `ServiceSettings`; None stands for one that was not given.
+
+    Raises:
+        SettingInvalid: one is not known, empty, unreadable or contradicts another; one that
+            another needs is missing.
+    """
+    table, path = settings.of_table(environment, "serve")
+    _refuse_unknown(environment, table, path)
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for one in _declared():
+        found = _found(one, options or {}, environment, table, path)
+        if found is None:
+            continue
+        where, said = found
+        values[one.name] = _read(one, said, where)
+        sources[one.name] = where
+    whole = ServiceSettings(**values, sources=sources)
+    _judge(whole)
+    return whole
+
+
+def _refuse_unknown(environment: Mapping[str, str], table: Mapping[str, Any], path: Path) -> None:
+    names = {one.name for one in _declared()}
+    files = {f"{one.name}_file" for one in _declared() if not one.repr}
+    hint = f"known: {', '.join(sorted(names))}"
+    for key in table:
+        if key not in names | files:
+            why = f"in [serve] of {path}"
+            raise SettingInvalid("unknown setting", subject=quoted(key), why=why, hint=hint)
+    for variable in environment:
+        # A slip in a setting that guards something must not pass for its default.
+        if variable.startswith(PREFIX) and variable not in VARIABLES:
+            raise SettingInvalid("unknown setting", subject=quoted(variable), hint=hint)
+
+
+def _found(
+    one: Any,  # noqa: ANN401 - a field
+    options: Mapping[str, object],
+    environment: Mapping[str, str],
+    table: Mapping[str, Any],
+    path: Path,
+) -> tuple[str, object] | None:
+    name, secret = one.name, not one.repr
+    if options.get(name) is not None:
+        return f"--{name.replace('_', '-')}", options[name]
+    variable = PREFIX + name.upper()
+    said = settings.secret(variable, environment) if secret else environment.get(variable)
+    if said is not None:
+        return variable, said
+    if secret and f"{name}_file" in table:
+        named = {variable + "_FILE": _read_path(table[f"{name}_file"], name, path)}
+        if name in table:
+            raise SettingInvalid(f"{name} and {name}_file are both set", why=f"in {path}")
+        return f"{name}_file in {path}", settings.secret(variable, named)
+    return (f"{name} in {path}", table[name]) if name in table else None
+
+
+def _read_path(value: object, name: str, path: Path) -> str:
+    if not isinstance(value, str) or not value:
+        raise SettingInvalid("not a path", subject=f"{name}_file", why=f"in {path}")
+    return value
+
+
+def _read(one: Any, said: object, where: str) -> object:  # noqa: ANN401 - a field
+    if said == "":
+        # What a script passes for an unset variable must not mean the default.
+        raise SettingInvalid(
+            "a setting is empty", subject=where, hint="give it a value or unset it"
+        )
+    try:
+        return one.metadata["read"](said)
+    except ValueError as why:
+        shown = "" if not one.repr else f" {quoted(str(said))}"
+        raise SettingInvalid(
+            "a setting cannot be used", subject=f"{where}{shown}", why=str(why)
+        ) from None
+
+
+def _judge(told: ServiceSettings) -> None:
+    """Refuse what contradicts itself, or lacks what makes it safe."""
+    for this, other in (
+        ("tls_cert", "tls_key"),
+        ("tls_key", "tls_cert"),
+        ("tls_client_ca", "tls_cert"),
+    ):
+        _need(told, this, other)
+    _need(told, "read_lag", "read_url")
+    if told.metrics_bind is not None and told.metrics_bind.path is not None:
+        raise SettingInvalid("metrics_bind is no unix socket", hint="wanted: ADDR:PORT")
+    if told.insecure_no_auth:
+        _judge_without_keys(told)
+    if told.proxy_source == "token":
+        for needed in ("entra_issuers", "entra_audiences", "entra_tenants", "entra_jwks_url"):
+            _need(told, "proxy_source", needed, value="token")
+    if told.proxy_source == "headers":
+        _judge_headers(told)
+
+
+def _judge_without_keys(told: ServiceSettings) -> None:
+    for name in ("bind", "grpc_bind"):
+        place: Bind | None = getattr(told, name)
+        if place is not None and not place.local:
+            raise SettingInvalid(
+                "without keys only this machine may ask",
+                subject=f"{name} {place}",
+                why="insecure_no_auth is set",
+                hint="listen on 127.0.0.1, [::1] or unix:/path, or make keys: tenantcfg key new",
+            )
+    if told.proxy_source is not None:
+        raise SettingInvalid(
+            "proxy_source and insecure_no_auth are both set",
+            why="what comes through a proxy is refused without keys",
+            hint="unset one",
+        )
+
+
+def _judge_headers(told: ServiceSettings) -> None:
+    """Who may say whom it asks for: only a peer that is trusted (check F7)."""
+    if told.bind.path is None and told.tls_client_ca is None:
+        if not told.bind.local:
+            raise SettingInvalid(
+                "headers are taken from a trusted proxy only",
+                subject=f"bind {told.bind}",
+                why="proxy_source is headers",
+                hint="listen on unix:/path or on 127.0.0.1, or set tls_client_ca",
+            )
+        _need(told, "proxy_source", "proxy_secret", value="headers")
+
+
+def _need(told: ServiceSettings, this: str, other: str, *, value: str = "") -> None:
+    if getattr(told, this) is not None and not getattr(told, other):
+        raise SettingInvalid(
+            "a setting is missing",
+            subject=other,
+            why=f"{this} is {value or 'set'}",
+            hint=f"set {PREFIX}{other.upper()}, or {other} in [serve] of the settings file",
+        )
