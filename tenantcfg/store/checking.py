@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from tenantcfg.decision import Decision
     from tenantcfg.store.readers import Readers, Row
 
-__all__ = ["MAX_BATCH", "Checks", "Question", "asked_for", "require_least"]
+__all__ = [
+    "MAX_BATCH",
+    "Checks",
+    "Question",
+    "as_asked",
+    "asked_for",
+    "not_too_many",
+    "require_least",
+]
 
 MAX_BATCH = 1_000
 """The most questions that one call may ask (docs, limits)."""
@@ -54,15 +62,9 @@ class Checks:
 
     def many(self, questions: Iterable[Question], action: str, at_least: int) -> list[Decision]:
         """The decisions on *questions*, on one snapshot; see `Store.check_many`."""
-        asked = _pairs(list(questions))
-        if len(asked) > MAX_BATCH:
-            raise InvalidInput(
-                "too many questions at once",
-                subject=str(len(asked)),
-                hint=f"ask at most {MAX_BATCH} in one call",
-            )
+        asked = not_too_many(list(questions))
         rows = self.facts(asked, action)
-        self._require(rows[0], at_least)
+        self.require(rows[0], at_least)
         return [
             self.decided(question, row, action, 0)
             # Without questions there is the bare head.
@@ -71,20 +73,20 @@ class Checks:
 
     def facts(self, asked: Sequence[Question], action: str) -> list[Row]:
         """The row of each question, on one snapshot; the bare head where there is none."""
-        pairs = [(_text(TenantId, tenant), _text(AppId, app)) for tenant, app in asked]
-        return self._readers.many(pairs, asked_for(action))
+        return self._readers.many([as_asked(one) for one in asked], asked_for(action))
 
     def decided(self, question: Question, row: Row, action: str, at_least: int) -> Decision:
         """The decision on *question* that *row* comes to, unless it is too old."""
         if at_least != 0:
-            self._require(row, at_least)
+            self.require(row, at_least)
         if action != REMOVE_PARTICIPANT:
             return Deny(Reason.UNSUPPORTED_ACTION, Revision(row[1]))
         if not question[0]:
             return Deny(Reason.TENANT_MISSING, Revision(row[1]))
         return _decided(row)
 
-    def _require(self, row: Row, at_least: int) -> None:
+    def require(self, row: Row, at_least: int) -> None:
+        """Raise RevisionNotReached unless *row*, of any statement, is as new as *at_least*."""
         require_least(at_least)
         if at_least and row[0] != self.store_id:
             raise RevisionNotReached(
@@ -110,11 +112,30 @@ def require_least(at_least: object) -> None:
         raise TypeError(f"at_least: Revision is wanted, not {type(at_least).__name__}")
 
 
-def _pairs(questions: Sequence[Question]) -> list[Question]:
+def not_too_many(questions: Sequence[Question]) -> list[Question]:
+    """
+    *questions*, each a pair.
+
+    Raises:
+        InvalidInput: there are more than `MAX_BATCH`.
+        TypeError: one is no pair.
+    """
     try:
-        return [(tenant, app) for tenant, app in questions]
+        asked = [(tenant, app) for tenant, app in questions]
     except (TypeError, ValueError) as why:
         raise TypeError(f"questions: pairs of tenant and app are wanted: {why}") from why
+    if len(asked) > MAX_BATCH:
+        raise InvalidInput(
+            "too many questions at once",
+            subject=str(len(asked)),
+            hint=f"ask at most {MAX_BATCH} in one call",
+        )
+    return asked
+
+
+def as_asked(question: Question) -> tuple[str, str]:
+    """The tenant and the app of *question* as the database has them, or has none like them."""
+    return _text(TenantId, question[0]), _text(AppId, question[1])
 
 
 def asked_for(action: str) -> str:

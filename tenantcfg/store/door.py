@@ -17,7 +17,7 @@ from tenantcfg.store.checking import Checks
 from tenantcfg.store.readers import readers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from tenantcfg.instants import Instant
     from tenantcfg.store.changing import Plan
     from tenantcfg.store.engine import Database, Reading
-    from tenantcfg.store.gathering import Gatherer
+    from tenantcfg.store.asking import Asks, GatheredChecks
     from tenantcfg.store.verify import Problem
-    from tenantcfg.store.views import Explanation, Tenant
+    from tenantcfg.store.views import Answered, Explanation, Tenant
 
 __all__ = ["Store"]
 
@@ -71,7 +71,8 @@ class Store:
             raise
         self.store_id = self._checks.store_id
         self._opened: Database | None = None
-        self._gatherer: Gatherer | None = None
+        self._gathered: GatheredChecks | None = None
+        self._asks: Asks | None = None
         self._closed = False
 
     @classmethod
@@ -172,11 +173,44 @@ class Store:
         """
         if self.dialect == "sqlite":
             return self._checks.one(tenant, app, action, at_least)
-        if self._gatherer is None:
-            from tenantcfg.store.gathering import Gatherer  # noqa: PLC0415
+        if self._gathered is None:
+            from tenantcfg.store.asking import GatheredChecks  # noqa: PLC0415
 
-            self._gatherer = Gatherer(self._checks)
-        return await self._gatherer.ask((tenant, app), action, at_least)
+            self._gathered = GatheredChecks(self._checks)
+        return await self._gathered.ask((tenant, app), action, at_least)
+
+    # Services and their keys
+
+    async def ask(
+        self,
+        questions: Sequence[tuple[TenantId | str, AppId | str]],
+        *,
+        key: str | None = None,
+        action: str = REMOVE_PARTICIPANT,
+        at_least: int = 0,
+    ) -> Answered:
+        """
+        The decisions on *questions*, as `check_many`, and the facts of the key that asks.
+
+        All are read by one statement, on one snapshot taken after the call began, so that a key
+        which was revoked before is not there any more. Whether the one who asks holds the key,
+        and what he may ask with it, is not judged here. In an event loop, as `check_async`.
+
+        Args:
+            questions: pairs of tenant and app; none: only the key is read.
+            key: the id of a key; None: nobody's.
+            action, at_least: as in `check`.
+
+        Raises:
+            InvalidInput: there are over 1,000 questions.
+            Unavailable, RevisionNotReached, StoreUnusable: as `check`.
+        """
+        if self._asks is None:
+            from tenantcfg.store.asking import Asks  # noqa: PLC0415
+
+            gathered = self.dialect != "sqlite"
+            self._asks = Asks(self._checks, self._readers, gathered=gathered)
+        return await self._asks.ask(questions, key, action, at_least)
 
     # Reading
 

@@ -1,76 +1,81 @@
 """
-Concurrent checks answered together, where a round trip costs.
+Concurrent questions answered together, where a round trip costs.
 
-The checks that wait in an event loop are asked by one statement, in a thread. While it is
-under way others gather, and are asked next: the busier the loop, the more go together. Each
-snapshot is taken after its questions arrived, so this is as fresh as a single check.
+Those that wait in an event loop are asked by one statement, in a thread. While it is under
+way others gather, and are asked next: the busier the loop, the more go together. Each
+snapshot is taken after its questions arrived, so this is as fresh as a single question.
 """
 
 from __future__ import annotations
 
 import asyncio
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from tenantcfg.errors import TenantcfgError, Unavailable
-from tenantcfg.store.checking import MAX_BATCH, asked_for, require_least
+from tenantcfg.store.checking import MAX_BATCH
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
+    from collections.abc import Sequence
 
-    from tenantcfg.decision import Decision
-    from tenantcfg.store.checking import Checks, Question
-    from tenantcfg.store.readers import Row
-
-__all__ = ["Gatherer"]
+__all__ = ["Asking", "Gatherer"]
 
 _AT_ONCE = 2
 """How many statements of one loop are under way: one travels while another is worked on."""
 
+Asked = TypeVar("Asked")
+Facts = TypeVar("Facts")
+Answer = TypeVar("Answer")
+Asked_contra = TypeVar("Asked_contra", contravariant=True)
+Answer_co = TypeVar("Answer_co", covariant=True)
 
-class Gatherer:
-    """The waiting checks of one store, for each loop and each action that is known."""
 
-    def __init__(self, checks: Checks) -> None:
-        self._checks = checks
-        self._queues: WeakKeyDictionary[AbstractEventLoop, dict[str, _Queue]] = WeakKeyDictionary()
+class Asking(Protocol[Asked_contra, Facts, Answer_co]):
+    """One kind of question, and how several are asked at once."""
 
-    async def ask(self, question: Question, action: str, at_least: int) -> Decision:
-        """The decision on *question*; as `Checks.one`, together with others that wait."""
-        require_least(at_least)
+    def size(self, asked: Asked_contra) -> int:
+        """How many rows it takes to answer, 1 at least."""
+
+    def facts(self, asked: Sequence[Asked_contra]) -> Sequence[Facts]:
+        """The facts about each of *asked*, by one statement; called in a thread."""
+
+    def answer(self, asked: Asked_contra, facts: Facts) -> Answer_co:
+        """What *facts* come to; an error of ours is of this question alone."""
+
+
+class Gatherer(Generic[Asked, Facts, Answer]):
+    """Those who wait with one kind of question, for each loop."""
+
+    def __init__(self, asking: Asking[Asked, Facts, Answer]) -> None:
+        self._asking = asking
+        self._queues: WeakKeyDictionary[AbstractEventLoop, _Queue[Asked, Facts, Answer]]
+        self._queues = WeakKeyDictionary()
+
+    async def ask(self, asked: Asked) -> Answer:
+        """The answer to *asked*, which is asked together with others that wait."""
         loop = asyncio.get_running_loop()
-        queues = self._queues.setdefault(loop, {})
-        known = asked_for(action)
-        if known not in queues:
-            queues[known] = _Queue(self._checks, known)
-        return await queues[known].put(loop, _Asked(question, action, at_least))
+        queue = self._queues.get(loop)
+        if queue is None:
+            queue = self._queues[loop] = _Queue(self._asking)
+        return await queue.put(loop, asked)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    question: Question
-    action: str
-    at_least: int
-
-
-_Batch = list[tuple[_Asked, "Future[Decision]"]]
 _GIVEN_UP = Unavailable("the check was given up", why="what asked was cancelled", hint="ask again")
 
 
-class _Queue:
-    def __init__(self, checks: Checks, action: str) -> None:
-        self._checks = checks
-        self._action = action
-        self._waiting: _Batch = []
+class _Queue(Generic[Asked, Facts, Answer]):
+    def __init__(self, asking: Asking[Asked, Facts, Answer]) -> None:
+        self._asking = asking
+        self._waiting: list[tuple[Asked, Future[Answer]]] = []
         self._under_way = 0
         self._called = False
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def put(self, loop: AbstractEventLoop, asked: _Asked) -> Future[Decision]:
-        answer: Future[Decision] = loop.create_future()
+    def put(self, loop: AbstractEventLoop, asked: Asked) -> Future[Answer]:
+        answer: Future[Answer] = loop.create_future()
         self._waiting.append((asked, answer))
         if not self._called:
             # At the end of this turn, when all who came in it have come.
@@ -81,13 +86,29 @@ class _Queue:
     def _flush(self, loop: AbstractEventLoop) -> None:
         self._called = False
         while self._waiting and self._under_way < _AT_ONCE:
-            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            batch = self._next_batch()
             self._under_way += 1
             task = loop.create_task(self._answer(loop, batch))
             self._tasks.add(task)
             task.add_done_callback(partial(self._done, loop, batch))
 
-    def _done(self, loop: AbstractEventLoop, batch: _Batch, task: asyncio.Task[None]) -> None:
+    def _next_batch(self) -> list[tuple[Asked, Future[Answer]]]:
+        """As many of those who wait as one statement takes, and one at least."""
+        rows = taken = 0
+        for asked, _ in self._waiting:
+            rows += self._asking.size(asked)
+            if taken and rows > MAX_BATCH:
+                break
+            taken += 1
+        batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        return batch
+
+    def _done(
+        self,
+        loop: AbstractEventLoop,
+        batch: list[tuple[Asked, Future[Answer]]],
+        task: asyncio.Task[None],
+    ) -> None:
         self._tasks.discard(task)
         self._under_way -= 1
         for _, answer in batch:
@@ -96,22 +117,23 @@ class _Queue:
                 answer.set_exception(_own(_GIVEN_UP))
         self._flush(loop)
 
-    async def _answer(self, loop: AbstractEventLoop, batch: _Batch) -> None:
-        questions = [asked.question for asked, _ in batch]
+    async def _answer(
+        self, loop: AbstractEventLoop, batch: list[tuple[Asked, Future[Answer]]]
+    ) -> None:
+        questions = [asked for asked, _ in batch]
         try:
-            rows = await loop.run_in_executor(None, self._checks.facts, questions, self._action)
-            for (asked, answer), row in zip(batch, rows, strict=True):
+            found = await loop.run_in_executor(None, self._asking.facts, questions)
+            for (asked, answer), facts in zip(batch, found, strict=True):
                 if not answer.done():
-                    self._settle(answer, asked, row)
+                    self._settle(answer, asked, facts)
         except Exception as why:  # noqa: BLE001 - whoever waits is told, whatever it is
             for _, answer in batch:
                 if not answer.done():
                     answer.set_exception(_own(why))
 
-    def _settle(self, answer: Future[Decision], asked: _Asked, row: Row) -> None:
+    def _settle(self, answer: Future[Answer], asked: Asked, facts: Facts) -> None:
         try:
-            decision = self._checks.decided(asked.question, row, asked.action, asked.at_least)
-            answer.set_result(decision)
+            answer.set_result(self._asking.answer(asked, facts))
         except TenantcfgError as why:
             # Of this question alone; the others have rows of their own.
             answer.set_exception(why)

@@ -53,6 +53,12 @@ class Readers(Protocol):
     def many(self, pairs: Sequence[tuple[str, str]], action: str) -> list[Row]:
         """The facts about each of *pairs*, in their order; the bare head if there is none."""
 
+    def one_asked(self, tenant: str, app: str, action: str, key: str) -> Row:
+        """The facts about one question, and those of a key."""
+
+    def many_asked(self, asked: Sequence[tuple[str, str, str | None]], action: str) -> list[Row]:
+        """The facts about each of *asked* (tenant, app, key), in their order."""
+
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """The store as it is now, for several questions that take their time."""
 
@@ -109,14 +115,23 @@ class _FileReaders:
         return (*rows[0], time_ns() // 1000)
 
     def many(self, pairs: Sequence[tuple[str, str]], action: str) -> list[Row]:
+        return self._ask(questions.SQLITE_MANY, (dumps(pairs), action), len(pairs))
+
+    def one_asked(self, tenant: str, app: str, action: str, key: str) -> Row:
+        return self._ask(questions.SQLITE_ONE_ASKED, (tenant, action, app, key), 1)[0]
+
+    def many_asked(self, asked: Sequence[tuple[str, str, str | None]], action: str) -> list[Row]:
+        return self._ask(questions.SQLITE_MANY_ASKED, (dumps(asked), action), len(asked))
+
+    def _ask(self, text: str, values: tuple[str, ...], questions_asked: int) -> list[Row]:
         reader = self._take()
         try:
-            rows = reader.ask(questions.SQLITE_MANY, (dumps(pairs), action)).fetchall()
+            rows = reader.ask(text, values).fetchall()
         except BaseException as why:  # noqa: BLE001 - goes on, translated
             self._fail(reader, why)
         self._put(reader)
         now = time_ns() // 1000
-        return [(*row, now) for row in _one_each(rows, len(pairs), self._open)]
+        return [(*row, now) for row in _one_each(rows, questions_asked, self._open)]
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -213,6 +228,16 @@ class _ServerReaders:
         columns = {"tenants": [pair[0] for pair in pairs], "apps": [pair[1] for pair in pairs]}
         rows = self._ask(questions.POSTGRESQL_MANY, {**columns, "action": action})
         return _one_each(rows, len(pairs), self._open)
+
+    def one_asked(self, tenant: str, app: str, action: str, key: str) -> Row:
+        values = {"tenant": tenant, "app": app, "action": action, "key": key}
+        return _one_each(self._ask(questions.POSTGRESQL_ONE_ASKED, values), 1, self._open)[0]
+
+    def many_asked(self, asked: Sequence[tuple[str, str, str | None]], action: str) -> list[Row]:
+        tenants, apps, keys = (list(column) for column in zip(*asked, strict=True))
+        values = {"tenants": tenants, "apps": apps, "keys": keys, "action": action}
+        rows = self._ask(questions.POSTGRESQL_MANY_ASKED, values)
+        return _one_each(rows, len(asked), self._open)
 
     def close(self) -> None:
         self._closed = True

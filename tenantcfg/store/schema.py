@@ -1,8 +1,8 @@
 """
 The tables, once for both databases.
 
-Everything is derived from ``changes``, the truth: ``tenants`` and ``grants`` are what the
-changes came to, as temporal rows, so that the state at any revision can be read back. A row
+Everything is derived from ``changes``, the truth: ``tenants``, ``grants`` and ``keys`` are what
+the changes came to, as temporal rows, so that the state at any revision can be read back. A row
 is live while ``to_revision`` is null; it counts at a revision R when ``from_revision <= R``
 and ``to_revision`` is null or ``> R``. Every instant is an integer, microseconds since the
 epoch. Ids are compared bytewise on both databases.
@@ -42,11 +42,13 @@ __all__ = [
     "ChangeRow",
     "GrantRow",
     "HeadRow",
+    "KeyRow",
     "TenantRow",
     "change_apps",
     "changes",
     "grants",
     "head",
+    "keys",
     "of_this_release",
     "tenants",
 ]
@@ -103,7 +105,8 @@ class ChangeRow(Base):
     """
     One change. *content* is the text that was hashed (`history.canonical`), whole.
 
-    *at*, *tenant* and *actor* repeat what stands in it, to be found by.
+    *at*, *tenant* and *actor* repeat what stands in it, to be found by. A change that concerns
+    no tenant, but a service key, has an empty *tenant*: no tenant's id is empty.
     """
 
     __tablename__ = "changes"
@@ -217,12 +220,42 @@ class GrantRow(Base):
     expires_at: Mapped[int | None] = mapped_column(_Whole)
 
 
+class KeyRow(Base):
+    """
+    A service key as it was from one revision to another.
+
+    *digest* is all there is of its secret. *name_key* is the name as it is compared: no two
+    live keys have the same. A key that was rotated keeps its name and has no *name_key* while
+    it lasts out, as the one that came in its place has it. *rights* are words with commas,
+    *tenants* a JSON array of ids in their order, or null: all. *added* is the revision that
+    made the key, in all its rows.
+    """
+
+    __tablename__ = "keys"
+    __table_args__ = (
+        Index("keys_live", "id", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+        Index("keys_live_name", "name_key", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+    )
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    from_revision: Mapped[Made] = mapped_column(primary_key=True)
+    to_revision: Mapped[int | None] = mapped_column(_Whole)
+    added: Mapped[Number]
+    name: Mapped[Id]
+    name_key: Mapped[str | None] = mapped_column(_Bytewise)
+    digest: Mapped[Hash]
+    rights: Mapped[Word]
+    tenants: Mapped[str | None] = mapped_column(_Bytewise)
+    expires_at: Mapped[int | None] = mapped_column(_Whole)
+
+
 # The tables as Core has them: statements are Core's, rows are turned into our own types.
 head = cast("Table", HeadRow.__table__)
 changes = cast("Table", ChangeRow.__table__)
 change_apps = cast("Table", ChangeAppRow.__table__)
 tenants = cast("Table", TenantRow.__table__)
 grants = cast("Table", GrantRow.__table__)
+keys = cast("Table", KeyRow.__table__)
 
 _version = table("alembic_version", column("version_num"))
 

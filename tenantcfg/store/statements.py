@@ -28,8 +28,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine.default import DefaultDialect
 
-from tenantcfg.store.schema import changes, grants, head, of_this_release, tenants
-from tenantcfg.store.typed import ChangeRow, GrantRow, TenantRow
+from tenantcfg.store.schema import changes, grants, head, keys, of_this_release, tenants
+from tenantcfg.store.typed import ChangeRow, GrantRow, KeyRow, TenantRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +47,12 @@ def compiled() -> dict[str, str]:
     return {
         "SQLITE_ONE": _text(_one(), sqlite.dialect()),
         "SQLITE_MANY": _text(_many_from_json(), sqlite.dialect()),
+        "SQLITE_ONE_ASKED": _text(_one(asked=True), sqlite.dialect()),
+        "SQLITE_MANY_ASKED": _text(_many_from_json(asked=True), sqlite.dialect()),
         "POSTGRESQL_ONE": _text(_one().add_columns(_NOW), psycopg),
         "POSTGRESQL_MANY": _text(_many_from_arrays().add_columns(_NOW), psycopg),
+        "POSTGRESQL_ONE_ASKED": _text(_one(asked=True).add_columns(_NOW), psycopg),
+        "POSTGRESQL_MANY_ASKED": _text(_many_from_arrays(asked=True).add_columns(_NOW), psycopg),
     }
 
 
@@ -62,34 +66,38 @@ def _text(statement: Select[Any], dialect: Dialect) -> str:
     return " ".join(str(statement.compile(dialect=dialect)).split())
 
 
-def _one() -> Select[Any]:
-    return _facts(head, bindparam("tenant", type_=String), bindparam("app", type_=String))
+def _one(*, asked: bool = False) -> Select[Any]:
+    tenant, app, key = (bindparam(name, type_=String) for name in ("tenant", "app", "key"))
+    return _facts(head, tenant, app, key=key if asked else None)
 
 
-def _many_from_json() -> Select[Any]:
-    asked = func.json_each(bindparam("asked")).table_valued("key", "value", name="asked")
-    pair = asked.c.value
-    tenant = func.json_extract(pair, text("'$[0]'"))
-    app = func.json_extract(pair, text("'$[1]'"))
-    return _facts(head.outerjoin(asked, true()), tenant, app).order_by(asked.c.key)
+def _many_from_json(*, asked: bool = False) -> Select[Any]:
+    many = func.json_each(bindparam("asked")).table_valued("key", "value", name="asked")
+    tenant, app, key = (
+        func.json_extract(many.c.value, text(f"'$[{place}]'")) for place in range(3)
+    )
+    facts = _facts(head.outerjoin(many, true()), tenant, app, key=key if asked else None)
+    return facts.order_by(many.c.key)
 
 
-def _many_from_arrays() -> Select[Any]:
-    arrays = [bindparam(name, type_=ARRAY(Text)) for name in ("tenants", "apps")]
-    asked = (
+def _many_from_arrays(*, asked: bool = False) -> Select[Any]:
+    names = ("tenant", "app", "key") if asked else ("tenant", "app")
+    arrays = [bindparam(f"{name}s", type_=ARRAY(Text)) for name in names]
+    many = (
         func.unnest(*arrays)
-        .table_valued("tenant", "app", with_ordinality="n")
+        .table_valued(*names, with_ordinality="n")
         .render_derived(name="asked")
     )
     facts = _facts(
-        head.outerjoin(asked, true()),
-        asked.c.tenant,
-        asked.c.app,
+        head.outerjoin(many, true()),
+        many.c.tenant,
+        many.c.app,
         # Not the tenant found, though it is the same: PostgreSQL looks a row up by all of its
         # key only where all of it comes from one place, and read through the tenant's list.
-        owner=asked.c.tenant,
+        owner=many.c.tenant,
+        key=many.c.key if asked else None,
     )
-    return facts.order_by(asked.c.n)
+    return facts.order_by(many.c.n)
 
 
 def _facts(
@@ -97,8 +105,13 @@ def _facts(
     tenant: ColumnElement[Any],
     app: ColumnElement[Any],
     owner: ColumnElement[Any] = tenants.c.tenant,
+    key: ColumnElement[Any] | None = None,
 ) -> Select[Any]:
-    """Everything a decision needs, on one snapshot; a row even where nothing is granted."""
+    """
+    Everything a decision needs, on one snapshot; a row even where nothing is granted.
+
+    With *key* the key of this id as well, where there is one.
+    """
     known = and_(tenants.c.tenant == tenant, tenants.c.to_revision.is_(None))
     granted = and_(
         grants.c.tenant == owner,
@@ -106,7 +119,7 @@ def _facts(
         grants.c.app == app,
         grants.c.to_revision.is_(None),
     )
-    columns = (
+    columns: tuple[ColumnElement[Any], ...] = (
         head.c.store_id,
         head.c.revision,
         head.c.at,
@@ -114,10 +127,12 @@ def _facts(
         grants.c.app,
         grants.c.expires_at,
     )
+    found = asked.outerjoin(tenants, known).outerjoin(grants, granted)
+    if key is not None:
+        found = found.outerjoin(keys, and_(keys.c.id == key, keys.c.to_revision.is_(None)))
+        columns += _columns_of(keys, KeyRow)
     return (
-        select(*columns)
-        .select_from(asked.outerjoin(tenants, known).outerjoin(grants, granted))
-        .where(head.c.id == text("1"), of_this_release)
+        select(*columns).select_from(found).where(head.c.id == text("1"), of_this_release)
     )
 
 
@@ -160,7 +175,13 @@ def _named(*parameters: str) -> Iterator[ColumnElement[Any]]:
 
 
 def _columns(table: Table, row: type[ChangeRow | GrantRow | TenantRow]) -> Select[Any]:
-    return select(*(table.c[name] for name in row._fields))
+    return select(*_columns_of(table, row))
+
+
+def _columns_of(
+    table: Table, row: type[ChangeRow | GrantRow | KeyRow | TenantRow]
+) -> tuple[ColumnElement[Any], ...]:
+    return tuple(table.c[name] for name in row._fields)
 
 
 def _standing(table: Table) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ Rows as our own types, whoever read them: what no statement of ours wrote is a d
 from __future__ import annotations
 
 import json
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tenantcfg.configuration import Grant
@@ -13,15 +13,32 @@ from tenantcfg.errors import InvalidInput
 from tenantcfg.history import Change
 from tenantcfg.ids import AppId, Revision, TenantId
 from tenantcfg.instants import Instant
+from tenantcfg.keys import KeyFacts, Right
 from tenantcfg.store.failures import damaged
 from tenantcfg.store.views import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ChangeRow", "GrantRow", "TenantRow", "change_of", "grant_of", "tenant_of"]
+__all__ = [
+    "ChangeRow",
+    "GrantRow",
+    "KeyRow",
+    "TenantRow",
+    "change_of",
+    "grant_of",
+    "key_facts",
+    "rights_of",
+    "tenant_of",
+    "tenants_of",
+]
 
 T = TypeVar("T")
+
+_KEYS = 256
+"""Of how many keys the facts are kept."""
+
+_DIGEST_BYTES = 32
 
 
 class TenantRow(NamedTuple):
@@ -49,6 +66,17 @@ class ChangeRow(NamedTuple):
 
     content: str
     hash: str
+
+
+class KeyRow(NamedTuple):
+    """What is read of a key that somebody asks with: columns of its table, by their names."""
+
+    id: str
+    name: str
+    digest: str
+    rights: str
+    tenants: str | None
+    expires_at: int | None
 
 
 def _as_written(read: Callable[[Any], T]) -> Callable[[Any], T]:
@@ -85,6 +113,42 @@ def grant_of(row: GrantRow) -> Grant:
         since=Revision(row.from_revision),
         position=row.position,
         expires_at=None if row.expires_at is None else Instant(int(row.expires_at)),
+    )
+
+
+def rights_of(written: str) -> frozenset[Right]:
+    """The rights in their column: words with commas between."""
+    return frozenset(map(Right, written.split(",")))
+
+
+def tenants_of(written: str | None) -> frozenset[str] | None:
+    """The tenants in their column: a JSON array of ids; None: all."""
+    if written is None:
+        return None
+    ids = json.loads(written)
+    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+        raise ValueError(f"no list of tenants: {written[:60]}")
+    return frozenset(ids)
+
+
+@_as_written
+@lru_cache(maxsize=_KEYS)
+def key_facts(row: KeyRow) -> KeyFacts:
+    """
+    The facts of the key in one row, or in a tuple of the same values.
+
+    What was made of a row is kept: the same values come to the same facts, whenever they are
+    read, and whoever asks a thousand times a second has his tenants taken apart once.
+    """
+    if len(bytes.fromhex(row[2])) != _DIGEST_BYTES:
+        raise ValueError("no digest of a secret")
+    return KeyFacts(
+        id=row[0],
+        name=row[1],
+        digest=row[2],
+        rights=rights_of(row[3]),
+        tenants=tenants_of(row[4]),
+        expires_at=None if row[5] is None else Instant(int(row[5])),
     )
 
 

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from tenantcfg.decision import Decision
     from tenantcfg.history import Change
     from tenantcfg.ids import Revision, TenantId
+    from tenantcfg.instants import Instant
+    from tenantcfg.keys import KeyFacts, Right
 
-__all__ = ["Explanation", "Tenant"]
+__all__ = ["Answered", "Explanation", "Found", "Key", "Tenant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +61,70 @@ class Explanation:
     change: Change | None = None
     expiry_change: Change | None = None
     near_misses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """
+    A service key as the store knows it, without what its secret could be judged by.
+
+    Attributes:
+        name: unique without regard to case among the keys that are not `rotated`.
+        tenants: the ids of those it may ask about, in their order; None: all.
+        expires_at: the first instant at which it is no key any more; None: it does not end.
+        rotated: whether another key came in its place, and this one only lasts out.
+        since: the revision that gave it its present form.
+        added: the revision that made it.
+    """
+
+    id: str
+    name: str
+    rights: frozenset[Right]
+    tenants: tuple[str, ...] | None
+    expires_at: Instant | None
+    rotated: bool
+    since: Revision
+    added: Revision
+
+    def in_force(self, now: Instant) -> bool:
+        """Whether it is a key at *now*."""
+        return self.expires_at is None or now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """
+    What a service asked, with the key that it asked with, all on one snapshot.
+
+    Attributes:
+        store_id: of the history that *revision* is of.
+        at: the time that expiries are judged by, those of the key as well.
+        decisions: in the order of the questions.
+        key: None: no live key has the id that was asked with, or none was.
+    """
+
+    store_id: str
+    revision: Revision
+    at: Instant
+    decisions: tuple[Decision, ...]
+    key: KeyFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """
+    What a search found, on one snapshot; *store_id*, *revision*, *at*, *key* as in `Answered`.
+
+    Attributes:
+        ids: this page of them, in the order of their bytes.
+        total: how many there are in all, of those that the key may see.
+        more: whether there are any after this page.
+    """
+
+    store_id: str
+    revision: Revision
+    at: Instant
+    ids: tuple[str, ...]
+    total: int
+    more: bool
+    key: KeyFacts | None
