@@ -1,0 +1,273 @@
+"""
+The check as proxies ask it before they let a request through (check, section 5).
+
+A proxy tells which request it holds and who sent it, and goes by the status alone: 200 permits,
+everything else does not. Bodies and headers of refusals reach clients, so they say a code and
+no more (check F10).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+
+from tenantcfg.errors import RevisionNotReached, StoreUnusable, Unavailable
+from tenantcfg.service.askers import bearer
+from tenantcfg.service.authzen.endpoints import freshness_of, stamped
+from tenantcfg.service.authzen.model import Snapshot
+from tenantcfg.service.http import Problem, Request, answered
+from tenantcfg.service.paths import split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenantcfg.service.http import Answer, Endpoint, Headers
+    from tenantcfg.store import Store
+
+__all__ = ["Caller", "Callers", "HeaderCallers", "TokenCallers", "proxies"]
+
+_LOG = structlog.get_logger("tenantcfg.service")
+
+PATIENCE: Final = 0.8
+"""Seconds until a question without an answer is answered 503: less than any proxy waits."""
+
+_ENVOY: Final = b"/check/envoy"
+_APP: Final = b"x-tenantcfg-app"
+_TENANT: Final = b"x-tenantcfg-tenant"
+_SECRET: Final = b"x-tenantcfg-secret"
+_JOINED: Final = (b"authorization", _APP, _TENANT, _SECRET)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent the request that a proxy holds: an application, in a tenant (check F7)."""
+
+    app: str
+    tenant: str
+
+
+class Callers(Protocol):
+    """Finds out who sent the request that a proxy holds (check F7, F8)."""
+
+    async def caller(self, request: Request, /) -> Caller:
+        """
+        The application and its tenant, never from the path or the query.
+
+        Raises:
+            Problem: ``unauthenticated``: it is not known who it is; ``forbidden``: it is known,
+                and nobody who may ask; ``unavailable``: it cannot be told now.
+        """
+
+
+class _Verified(Protocol):
+    @property
+    def app(self) -> str: ...
+
+    @property
+    def tenant(self) -> str: ...
+
+
+class _Tokens(Protocol):
+    async def verify(self, token: str, /) -> _Verified: ...
+
+
+class TokenCallers:
+    """
+    Callers by their own access token, which the proxy passes on as it came (check F7).
+
+    Args:
+        tokens: verifies one; raises `Problem` as `Callers.caller` does.
+    """
+
+    def __init__(self, tokens: _Tokens) -> None:
+        self._tokens = tokens
+
+    async def caller(self, request: Request, /) -> Caller:
+        """See `Callers.caller`."""
+        verified = await self._tokens.verify(bearer(request))
+        return Caller(verified.app, verified.tenant)
+
+
+class HeaderCallers:
+    """
+    Callers as a proxy names them that has verified the token itself (check F7).
+
+    They stand in ``X-Tenantcfg-App`` and ``X-Tenantcfg-Tenant``, which the proxy must overwrite.
+    Believed is who comes by a unix socket, or from this machine with the secret.
+
+    Args:
+        secret: what ``X-Tenantcfg-Secret`` must say; None: only a unix socket is believed. With
+            a secret a unix socket must show it as well.
+    """
+
+    def __init__(self, secret: str | None = None) -> None:
+        self._secret = None if secret is None else secret.encode()
+
+    async def caller(self, request: Request, /) -> Caller:
+        """See `Callers.caller`; a header that was sent twice is ``forbidden``."""
+        if not self._believed(request):
+            raise Problem("unauthenticated", "this is not the proxy that is believed")
+        return Caller(_named(request, _APP), _named(request, _TENANT))
+
+    def _believed(self, request: Request) -> bool:
+        if request.peer is None:
+            return self._secret is None or self._shown(request)
+        return ip_address(request.peer).is_loopback and self._shown(request)
+
+    def _shown(self, request: Request) -> bool:
+        shown = request.all(_SECRET)
+        return (
+            self._secret is not None
+            and len(shown) == 1
+            and hmac.compare_digest(shown[0], self._secret)
+        )
+
+
+def _named(request: Request, name: bytes) -> str:
+    values = request.all(name)
+    if len(values) > 1:
+        raise Problem("forbidden", "a header that names who asks was sent twice")
+    if not values or not values[0]:
+        raise Problem("unauthenticated", "a header that names who asks is missing")
+    try:
+        return values[0].decode()
+    except UnicodeDecodeError as why:
+        raise Problem("forbidden", "a header that names who asks is not UTF-8") from why
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The request that a proxy holds: its method and raw target, and *by* whom it was sent."""
+
+    method: bytes
+    target: bytes
+    by: Request
+
+    @property
+    def guarded(self) -> bool:
+        """Whether it is the one operation that can be permitted (check F5)."""
+        place = split(self.target.partition(b"?")[0])
+        if self.method != b"DELETE" or place is None or place.call is None:
+            return False
+        return place.participant is not None and place.call.plain and place.participant.plain
+
+
+def proxies(store: Store, callers: Callers, *, patience: float = PATIENCE) -> dict[bytes, Endpoint]:
+    """
+    The endpoints that proxies ask, by their raw paths (check F1).
+
+    The path alone decides which headers are believed. Every method is answered, and only with
+    200, 401, 403 or 503 (check F3, F4, F6).
+
+    Args:
+        store: decides.
+        callers: tell who sent the request.
+        patience: seconds until a question without an answer is answered 503 (check F12).
+    """
+    check = _Check(store, callers, patience)
+    return {
+        b"/check/nginx": check.of(_told(b"x-original-method", b"x-original-uri")),
+        b"/check/forward": check.of(_told(b"x-forwarded-method", b"x-forwarded-uri")),
+        _ENVOY + b"/*": check.of(_shown),
+        # Envoy's path need not begin with a slash ("*", "http:"), and 404 is no refusal (F4).
+        b"/check/*": check.of(lambda _: None),
+    }
+
+
+class _Check:
+    def __init__(self, store: Store, callers: Callers, patience: float) -> None:
+        self._store = store
+        self._callers = callers
+        self._patience = patience
+
+    def of(self, held: Callable[[Request], _Held | None]) -> Endpoint:
+        """The endpoint for those who tell the request they hold as *held* reads it."""
+
+        async def answer(request: Request) -> Answer:
+            try:
+                async with asyncio.timeout(self._patience):
+                    return await self._judged(held(request))
+            except Exception as why:  # noqa: BLE001 - it becomes a refusal
+                return _refusal(why)
+
+        return answer
+
+    async def _judged(self, held: _Held | None) -> Answer:
+        if held is None or not held.guarded:
+            return _said(403, {"error": "not_gated"})
+        fresh = freshness_of(held.by)
+        if fresh.store not in {None, self._store.store_id}:
+            raise Problem("stale", "this is another store than the one that was named")
+        who = await self._callers.caller(held.by)
+        decision = await self._store.check_async(
+            tenant=who.tenant, app=who.app, at_least=fresh.revision
+        )
+        read = stamped(Snapshot(self._store.store_id, decision.revision))
+        if not decision:
+            # Which reason it was is nothing for a client (check F10).
+            return _said(403, {"error": "not_granted"}, read)
+        return _said(200, {"decision": True}, read)
+
+
+def _told(method: bytes, target: bytes) -> Callable[[Request], _Held | None]:
+    """Reads the request as told in a pair of headers; None: not told, or twice (check F2)."""
+
+    def read(request: Request) -> _Held | None:
+        match request.all(method), request.all(target):
+            case [one], [other] if one and other:
+                return _Held(one, other, request)
+        return None
+
+    return read
+
+
+def _shown(request: Request) -> _Held:
+    """The request as Envoy shows it: as its own, below our path."""
+    path = request.path.partition(_ENVOY)[2]
+    return _Held(request.method.encode("latin-1"), path, _apart(request))
+
+
+def _apart(request: Request) -> Request:
+    """*request* with the headers apart that Envoy joins where they were sent twice (check F2)."""
+    headers = [
+        (name, value.strip())
+        for name, joined in request.scope["headers"]
+        for value in (joined.split(b",") if name in _JOINED else [joined])
+    ]
+    return Request({**request.scope, "headers": headers}, _nothing)
+
+
+async def _nothing() -> dict[str, str]:
+    return {"type": "http.disconnect"}
+
+
+def _said(status: int, members: dict[str, object], headers: Headers = ()) -> Answer:
+    return answered(members, status=status, headers=headers)
+
+
+def _refusal(why: Exception) -> Answer:
+    """What is answered where there is no decision: 401, 403 or 503 (check F4, F10)."""
+    problem = _problem(why)
+    # A header that makes no sense is the client's, and 400 would be a 500 in nginx.
+    status = problem.status if problem.status in {401, 403, 503} else 403
+    return _said(status, {"error": problem.code}, problem.headers)
+
+
+def _problem(why: Exception) -> Problem:
+    match why:
+        case Problem():
+            return why
+        case RevisionNotReached():
+            return Problem("stale", "this server's state is older than what was asked for")
+        case Unavailable() | StoreUnusable():
+            _LOG.warning("the store cannot be asked", code=why.code, why=str(why))
+        case TimeoutError():
+            _LOG.warning("a proxy's question was not answered in time")
+        case _:
+            _LOG.error("unexpected", exc_info=why)
+    return Problem("unavailable", "it cannot be told now")
