@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tenantcfg.store.engine import Database, Reading
     from tenantcfg.store.asking import Asks, GatheredChecks
     from tenantcfg.store.verify import Problem
-    from tenantcfg.store.views import Answered, Explanation, Tenant
+    from tenantcfg.store.views import Answered, Explanation, Found, Tenant
 
 __all__ = ["Store"]
 
@@ -211,6 +211,62 @@ class Store:
             gathered = self.dialect != "sqlite"
             self._asks = Asks(self._checks, self._readers, gathered=gathered)
         return await self._asks.ask(questions, key, action, at_least)
+
+    def search(
+        self,
+        *,
+        tenant: TenantId | str | None = None,
+        app: AppId | str | None = None,
+        action: str = REMOVE_PARTICIPANT,
+        after: str = "",
+        limit: int,
+        key: str | None = None,
+        at_least: int = 0,
+    ) -> Found:
+        """
+        The apps that may act in *tenant* now, or the tenants in which *app* may, a page of them.
+
+        What is found is what `check` permits, in the order of the ids' bytes. Only what the key
+        covers is found and counted, and nothing where there is no such key; all is read on one
+        snapshot taken after the call began.
+
+        Args:
+            tenant: by id; what is not known or not enabled has no apps.
+            app: by id. Without either nothing is found: only head and key are read.
+            action: the permission; of one that is not known nothing is found.
+            after: the id behind which the page begins; empty: the first page.
+            limit: how many ids at most.
+            key: the id of a key; None: nobody's, and nothing is left out.
+            at_least: as in `check`.
+
+        Raises:
+            InvalidInput: both are named, *limit* is negative, or *after* is no id.
+            Unavailable, RevisionNotReached, StoreUnusable: as `check`.
+        """
+        from tenantcfg.store.searching import Searches, Wanted  # noqa: PLC0415
+
+        arguments.require(str, after=after)
+        arguments.require(int, limit=limit)
+        arguments.limit(limit)
+        wanted = Wanted(tenant, app, action, after, limit, key, at_least)
+        return Searches(self._checks, self._readers, self.dialect).find(wanted)
+
+    def changes_after(self, revision: int, *, limit: int) -> tuple[Head, tuple[Change, ...]]:
+        """
+        The changes behind *revision*, the oldest first, and the head; all on one snapshot.
+
+        Args:
+            revision: one that was seen; 0: from the beginning. Beyond the head there are none.
+            limit: how many at most.
+
+        Raises:
+            InvalidInput: *limit* or *revision* is negative.
+        """
+        from tenantcfg.store.reading import changes_after  # noqa: PLC0415
+
+        arguments.require(int, revision=revision, limit=limit)
+        arguments.limit(limit)
+        return self._read(lambda reading: changes_after(reading, revision, limit))
 
     # Reading
 

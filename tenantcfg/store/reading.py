@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
 
     from tenantcfg.configuration import Grant
-    from tenantcfg.history import Change
+    from tenantcfg.history import Change, Head
     from tenantcfg.ids import Revision
     from tenantcfg.instants import Instant
     from tenantcfg.store.engine import Database, Reading
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Wanted",
     "all_tenants",
+    "changes_after",
     "configuration",
     "find_tenant",
     "grants_of",
@@ -51,6 +52,8 @@ __all__ = [
 ]
 
 _PAGE = 200
+_MOST = 2**31
+"""More changes than any list holds, and a number that both databases have."""
 
 
 def all_tenants(reading: Reading, as_of: AsOf) -> tuple[Tenant, ...]:
@@ -168,6 +171,19 @@ def one_change(reading: Reading, revision: int) -> Change:
             hint="tenantcfg history lists them",
         )
     return found
+
+
+def changes_after(
+    reading: Reading, revision: int, limit: int
+) -> tuple[Head, tuple[Change, ...]]:
+    """The changes behind *revision* and the head; see `Store.changes_after`."""
+    if revision < 0:
+        raise InvalidInput("not a revision", subject=str(revision), why="it is negative")
+    # What is beyond the newest may be a number that no database has.
+    last = min(revision, int(reading.head.revision))
+    statement = select(changes).where(changes.c.revision > last).order_by(changes.c.revision)
+    rows = reading.connection.execute(statement.limit(min(limit, _MOST)))
+    return reading.head, tuple(change_of(row) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """
-The statements of the check, and of why it is denied, as SQLAlchemy has them.
+The statements of the check, of why it is denied, and of searches, as SQLAlchemy has them.
 
-`tenantcfg.store.questions` and `tenantcfg.store.reasons` hold the texts that come out, so that
-neither loads SQLAlchemy to compile the same texts anew (it costs ten times the check's own
-start); a test holds them equal. Run as a program, this module prints them.
+`tenantcfg.store.questions`, `tenantcfg.store.reasons` and `tenantcfg.store.searches` hold the
+texts that come out, so that none loads SQLAlchemy to compile the same texts anew (it costs ten
+times the check's own start); a test holds them equal. Run as a program, this module prints them.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Dialect, FromClause, Select, Table
 
-__all__ = ["compiled", "reasons"]
+__all__ = ["compiled", "reasons", "searches"]
 
+# As both databases take it, once the parameters are written as each driver wants them.
+_NAMED = DefaultDialect(paramstyle="named")
 _NOW = text("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now")
 
 
@@ -58,8 +60,13 @@ def compiled() -> dict[str, str]:
 
 def reasons() -> dict[str, str]:
     """The text of each statement, by its name in `tenantcfg.store.reasons`."""
-    named = DefaultDialect(paramstyle="named")
-    return {name: _text(statement, named) for name, statement in _reasons().items()}
+    return {name: _text(statement, _NAMED) for name, statement in _reasons().items()}
+
+
+def searches() -> dict[str, str]:
+    """The text of each statement, by its name in `tenantcfg.store.searches`."""
+    found = {name: _text(statement, _NAMED) for name, statement in _searches().items()}
+    return {"ASKED": _text(_one(asked=True), _NAMED), **found}
 
 
 def _text(statement: Select[Any], dialect: Dialect) -> str:
@@ -209,6 +216,49 @@ def _elsewhere() -> Select[Any]:
     )
 
 
+def _searches() -> dict[str, Select[Any]]:
+    apps = _in_force(grants).where(grants.c.tenant == bindparam("tenant"))
+    of_app = _in_force(grants.join(tenants, tenants.c.tenant == grants.c.tenant)).where(
+        grants.c.app == bindparam("app"),
+        tenants.c.to_revision.is_(None),
+        # Compared as it lies: on SQLite a one, and nothing else that somebody wrote there.
+        literal_column("tenants.enabled") == bindparam("enabled"),
+    )
+    given = bindparam("within")
+    sqlite_ids = select(func.json_each(given).table_valued("value").c.value)
+    postgresql_ids = select(func.json_array_elements_text(given))
+    return {
+        **_paged("APPS", apps, grants.c.app),
+        **_paged("TENANTS", of_app, grants.c.tenant),
+        **_paged("SQLITE_WITHIN", of_app.where(grants.c.tenant.in_(sqlite_ids)), grants.c.tenant),
+        **_paged(
+            "POSTGRESQL_WITHIN",
+            of_app.where(grants.c.tenant.in_(postgresql_ids)),
+            grants.c.tenant,
+        ),
+    }
+
+
+def _in_force(found: FromClause) -> Select[Any]:
+    """The grants that are in force, with no columns yet."""
+    ends = grants.c.expires_at
+    return (
+        select()
+        .select_from(found)
+        .where(grants.c.action == bindparam("action"), grants.c.to_revision.is_(None))
+        .where(or_(ends.is_(None), ends > bindparam("now")))
+    )
+
+
+def _paged(name: str, found: Select[Any], of: ColumnElement[Any]) -> dict[str, Select[Any]]:
+    """What finds a page of *of* in its order, and what counts them all."""
+    page = found.add_columns(of).where(of > bindparam("after")).order_by(of)
+    return {
+        name: page.limit(bindparam("most")),
+        f"{name}_TOTAL": found.add_columns(func.count()),
+    }
+
+
 if __name__ == "__main__":
-    for name, statement in (compiled() | reasons()).items():
+    for name, statement in (compiled() | reasons() | searches()).items():
         sys.stdout.write(f"{name}\n{statement}\n\n")

@@ -26,7 +26,15 @@ from tenantcfg import (
 )
 from tenantcfg.history import Actor
 from tenantcfg.instants import Instant
-from tenantcfg.store import admin, postgresql, questions, reasons, snapshots, statements
+from tenantcfg.store import (
+    admin,
+    postgresql,
+    questions,
+    reasons,
+    searches,
+    snapshots,
+    statements,
+)
 from tenantcfg.store.address import Address
 from tenantcfg.store.engine import engine_of
 
@@ -242,6 +250,10 @@ def test_the_texts_of_the_check_are_those_of_the_tables() -> None:
 
 def test_the_texts_of_an_explanation_are_those_of_the_tables() -> None:
     assert statements.reasons() == texts_of(reasons)
+
+
+def test_the_texts_of_a_search_are_those_of_the_tables() -> None:
+    assert statements.searches() == texts_of(searches)
 
 
 def texts_of(module: ModuleType) -> dict[str, str]:
