@@ -8,24 +8,35 @@ so that they hold for every endpoint (check W7, W36, W45).
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+import time
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import structlog
-
 from tenantcfg.errors import RevisionNotReached, StoreUnusable, Unavailable
-from tenantcfg.service.http import Answer, ClientGone, Problem, Request, Stream
+from tenantcfg.service.http import CLOSE, Answer, ClientGone, Problem, Request, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from tenantcfg.service.http import Endpoint, Headers, Receive, Scope, Send
 
-__all__ = ["Application"]
+    Step = Callable[[], Awaitable[None]]
 
-_LOG = structlog.get_logger("tenantcfg.service")
+__all__ = ["Application", "Watcher"]
+
 _REQUEST_ID: Final = b"x-request-id"
+_ALIVE: Final = "/healthz"
+
+
+class Watcher(Protocol):
+    """Is told what became of each request; nothing it is told may hold up an answer."""
+
+    def answered(self, request: Request, route: str, status: int, seconds: float) -> None:
+        """*request* was answered, by the endpoint of *route*; empty: there is none."""
+
+    def failed(self, why: Exception) -> None:
+        """Instead of an answer there was *why*: the store's failure, or a fault of ours."""
 
 
 class Application:
@@ -33,25 +44,30 @@ class Application:
     The service as an ASGI application.
 
     Args:
-        endpoints: by raw path; a path that ends in ``/`` and ``*`` stands for all below it.
+        endpoints: by raw path; a path that ends in ``/*`` stands for all below it.
+        watcher: of all requests; None: nobody watches.
         public_url: its path, if it has one, is the mount prefix: each route answers with it
             and without, since proxies differ in what they strip (check W36).
-        watched: told of each answer: method, route, status, seconds.
+        starts: steps taken, in their order, before the first request.
+        stops: steps taken after the last.
     """
 
     def __init__(
         self,
         endpoints: Mapping[bytes, Endpoint],
         *,
+        watcher: Watcher | None = None,
         public_url: str | None = None,
-        started: Callable[[], Awaitable[None]] | None = None,
-        stopped: Callable[[], Awaitable[None]] | None = None,
+        starts: Sequence[Step] = (),
+        stops: Sequence[Step] = (),
     ) -> None:
-        self._exact = {path: one for path, one in endpoints.items() if not path.endswith(b"/*")}
-        self._below = [(path[:-1], one) for path, one in endpoints.items() if path.endswith(b"/*")]
+        routes = {path: (path.decode(), one) for path, one in endpoints.items()}
+        self._exact = {path: one for path, one in routes.items() if not path.endswith(b"/*")}
+        self._below = [(path[:-1], one) for path, one in routes.items() if path.endswith(b"/*")]
+        self._watcher = watcher
         self._prefix = urlsplit(public_url or "").path.encode()
-        self._started = started
-        self._stopped = stopped
+        self._steps = {"lifespan.startup": starts, "lifespan.shutdown": stops}
+        self._draining = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection's request, as ASGI has it."""
@@ -61,52 +77,92 @@ class Application:
         if scope["type"] != "http":
             await send({"type": "websocket.close"})
             return
+        began = time.perf_counter()
         request = Request(scope, receive)
+        route, endpoint = self._found(request.path)
+        await self._serve(request, route, endpoint, began, send)
+
+    async def busy(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request on a connection beyond the limit: only whether we live."""
+        began = time.perf_counter()
+        request = Request(scope, receive)
+        route, endpoint = self._found(request.path)
+        if route != _ALIVE:
+            endpoint = _too_busy
+        await self._serve(request, route, endpoint, began, send)
+
+    def drain(self) -> None:
+        """End what would not end by itself: the service is to stop."""
+        self._draining.set()
+
+    async def _serve(
+        self, request: Request, route: str, endpoint: Endpoint, began: float, send: Send
+    ) -> None:
         named: Headers = ((_REQUEST_ID, request_id(request)),)
         try:
-            answer = await self._answer(request)
+            answer = await self._answer(request, endpoint)
         except ClientGone:
             return
         if isinstance(answer, Stream):
-            await _stream(answer, named, request, send)
-            return
-        headers = (*answer.headers, (b"content-length", b"%d" % len(answer.body)), *named)
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        body = b"" if request.method == "HEAD" else answer.body
-        await send({"type": "http.response.body", "body": body})
+            await self._stream(answer, named, request, send)
+        else:
+            await _send(answer, named, request, send)
+        if self._watcher is not None:
+            status = 200 if isinstance(answer, Stream) else answer.status
+            self._watcher.answered(request, route, status, time.perf_counter() - began)
 
-    async def _answer(self, request: Request) -> Answer | Stream:
+    async def _answer(self, request: Request, endpoint: Endpoint) -> Answer | Stream:
         """The answer, whatever happens: no input makes a 5xx but our own failures (W43)."""
         try:
-            return await self._endpoint(request.path)(request)
+            return await endpoint(request)
         except Problem as problem:
             return problem.answer()
         except ClientGone:
             raise
+        except asyncio.CancelledError:
+            # Nobody but a server that stops, and has waited long enough, ends a request.
+            return Problem("unavailable", "the service is stopping", CLOSE).answer()
         except Exception as why:  # noqa: BLE001 - it becomes the answer
+            if self._watcher is not None:
+                self._watcher.failed(why)
             return _failure(why).answer()
 
-    def _endpoint(self, path: bytes) -> Endpoint:
+    def _found(self, path: bytes) -> tuple[str, Endpoint]:
         found = self._exact.get(path)
         if found is None and self._prefix and path.startswith(self._prefix + b"/"):
             path = path[len(self._prefix) :]
             found = self._exact.get(path)
         if found is None:
             found = next((one for start, one in self._below if path.startswith(start)), None)
-        if found is None:
-            raise Problem("not_found", "there is nothing at this path")
-        return found
+        return found or ("", _nothing_here)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
-            event = (await receive())["type"]
-            if event == "lifespan.startup" and self._started is not None:
-                await self._started()
-            if event == "lifespan.shutdown" and self._stopped is not None:
-                await self._stopped()
+            event: str = (await receive())["type"]
+            for step in self._steps[event]:
+                await step()
             await send({"type": f"{event}.complete"})
             if event == "lifespan.shutdown":
                 return
+
+    async def _stream(self, stream: Stream, named: Headers, request: Request, send: Send) -> None:
+        """Send the pieces as they come, until they end, the client goes or we are to stop."""
+        headers = (*stream.headers, *named)
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+        async def pieces() -> None:
+            async for piece in stream.pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+        ends = [pieces(), request.gone(), self._draining.wait()]
+        tasks = [asyncio.ensure_future(one) for one in ends]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await send({"type": "http.response.body", "body": b""})
 
 
 def request_id(request: Request) -> bytes:
@@ -115,32 +171,25 @@ def request_id(request: Request) -> bytes:
     return given[0] if given else str(uuid4()).encode()
 
 
+async def _send(answer: Answer, named: Headers, request: Request, send: Send) -> None:
+    headers = (*answer.headers, (b"content-length", b"%d" % len(answer.body)), *named)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    body = b"" if request.method == "HEAD" else answer.body
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _nothing_here(_: Request) -> Answer:
+    raise Problem("not_found", "there is nothing at this path")
+
+
+async def _too_busy(_: Request) -> Answer:
+    raise Problem("unavailable", "there are too many connections", CLOSE)
+
+
 def _failure(why: Exception) -> Problem:
     match why:
         case RevisionNotReached():
             return Problem("stale", "this server's state is older than what was asked for")
         case Unavailable() | StoreUnusable():
-            _LOG.warning("the store cannot be asked", code=why.code, why=str(why))
             return Problem("unavailable", "the store cannot be asked now")
-    _LOG.error("unexpected", exc_info=why)
     return Problem("internal", "this should not have happened")
-
-
-async def _stream(stream: Stream, named: Headers, request: Request, send: Send) -> None:
-    """Send the pieces as they come, until they end or the client goes."""
-    headers = (*stream.headers, *named)
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-
-    async def pieces() -> None:
-        async for piece in stream.pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-
-    sending = asyncio.ensure_future(pieces())
-    gone = asyncio.ensure_future(request.gone())
-    try:
-        await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (sending, gone):
-            task.cancel()
-        await asyncio.gather(sending, gone, return_exceptions=True)

@@ -4,7 +4,6 @@ What all contracts of the service share on the wire: requests, answers, the erro
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 __all__ = [
+    "CLOSE",
     "JSON",
+    "LATE",
     "NO_STORE",
     "Answer",
     "ClientGone",
@@ -35,10 +36,11 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON: Final = (b"content-type", b"application/json")
 NO_STORE: Final = (b"cache-control", b"no-store")
+CLOSE: Final[Headers] = ((b"connection", b"close"),)
 CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="tenantcfg"')
 
-BODY_SECONDS = 10.0
-"""How long a body may take to arrive."""
+LATE: Final = "tenantcfg.late"
+"""Set in the scope, by the server, when a body has taken too long to arrive."""
 
 # The error table (check E2).
 _STATUS: Final = {
@@ -61,8 +63,6 @@ _ALWAYS: Final[dict[str, Headers]] = {
     "unauthenticated": (CHALLENGE,),
     "unavailable": ((b"retry-after", b"1"),),
     "stale": ((b"retry-after", b"1"),),
-    # The rest of the body is not read.
-    "too_large": ((b"connection", b"close"),),
 }
 
 
@@ -121,20 +121,29 @@ def answered(members: object, *, status: int = 200, headers: Headers = ()) -> An
 
 
 class Request:
-    """One request, as the server hands it over: header names in lower case, values as sent."""
+    """
+    One request, as the server hands it over: header names in lower case, values as sent.
 
-    __slots__ = ("_receive", "method", "path", "query", "scope")
+    Attributes:
+        path: as it was sent, never decoded: ``%2F`` is no ``/`` (check F5).
+        asker: who says to ask, once that was read; for logs, so without any secret.
+    """
+
+    __slots__ = ("_headers", "_receive", "asker", "method", "path", "query", "scope")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self.method: str = scope["method"]
-        # Never decoded: "%2F" is no "/" (check F5).
         self.path: bytes = scope["raw_path"]
         self.query: bytes = scope["query_string"]
+        self.asker = ""
         self._receive = receive
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
 
     def all(self, name: bytes) -> list[bytes]:
         """The values of the header *name*, one for each time it was sent."""
+        if name not in self._headers:
+            return []
         return [value for key, value in self.scope["headers"] if key == name]
 
     def one(self, name: bytes) -> bytes | None:
@@ -144,10 +153,11 @@ class Request:
         Raises:
             Problem: ``invalid_request``, where it was sent twice.
         """
-        values = self.all(name)
-        if len(values) > 1:
+        value = self._headers.get(name)
+        some_twice = len(self.scope["headers"]) > len(self._headers)
+        if value is not None and some_twice and len(self.all(name)) > 1:
             raise Problem("invalid_request", f"the header {name.decode()} was sent twice")
-        return values[0] if values else None
+        return value
 
     @property
     def peer(self) -> str | None:
@@ -167,26 +177,20 @@ class Request:
         # What is no number the server refuses before us.
         if length is not None and int(length) > limit:
             raise _too_large(limit)
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return await self._whole(limit)
-        except TimeoutError as why:
-            close = ((b"connection", b"close"),)
-            raise Problem("invalid_request", "the body did not come in time", close) from why
-
-    async def _whole(self, limit: int) -> bytes:
-        pieces, size = [], 0
-        while True:
+        pieces, size, more = [], 0, True
+        while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
             piece: bytes = message.get("body", b"")
+            more = message.get("more_body", False)
             size += len(piece)
             if size > limit:
                 raise _too_large(limit)
+            if more and LATE in self.scope:
+                raise Problem("invalid_request", "the body did not come in time", CLOSE)
             pieces.append(piece)
-            if not message.get("more_body", False):
-                return b"".join(pieces)
+        return b"".join(pieces)
 
     async def gone(self) -> None:
         """Wait until who asked has gone."""

@@ -442,7 +442,8 @@ def _read(one: Any, said: object, where: str) -> object:  # noqa: ANN401 - a fie
     try:
         return one.metadata["read"](said)
     except ValueError as why:
-        shown = "" if not one.repr else f" {quoted(str(said))}"
+        # An "@" may have a password before it.
+        shown = f" {quoted(str(said))}" if one.repr and "@" not in str(said) else ""
         raise SettingInvalid(
             "a setting cannot be used", subject=f"{where}{shown}", why=str(why)
         ) from None

@@ -162,6 +162,7 @@ class _Layer:
         if request.method != "POST":
             raise Problem("method_not_allowed", "only POST is answered here", ALLOW_POST)
         asker = self._askers.presented(request)
+        request.asker = asker.identity
         await self._askers.known(asker, anew=False)
         try:
             _require_json(request)
