@@ -46,6 +46,7 @@ __all__ = [
     "failed",
     "json_error",
     "known_apps",
+    "known_keys",
     "known_tenants",
     "main",
     "run",
@@ -84,7 +85,9 @@ _VERBS = {
     "undo": ("tenantcfg.cli.past", "undo"),
     "audit": ("tenantcfg.cli.past", "audit"),
     "tenant": ("tenantcfg.cli.tenants", "tenant"),
+    "key": ("tenantcfg.cli.keys", "key"),
     "db": ("tenantcfg.cli.database", "db"),
+    "serve": ("tenantcfg.cli.serving", "serve"),
     "completion": ("tenantcfg.cli.completion", "completion"),
     "help": ("tenantcfg.cli.topics", "help_"),
 }
@@ -301,6 +304,15 @@ def known_apps(
     from tenantcfg.cli.completion import apps  # noqa: PLC0415
 
     return apps(ctx, parameter, incomplete)
+
+
+def known_keys(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Completion: the service keys that were not revoked."""
+    from tenantcfg.cli.completion import keys  # noqa: PLC0415
+
+    return keys(ctx, parameter, incomplete)
 
 
 def verb_options(*, tenant: bool = False) -> Callable[[Command], Command]:

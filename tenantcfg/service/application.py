@@ -11,10 +11,17 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from tenantcfg.errors import RevisionNotReached, StoreUnusable, Unavailable
-from tenantcfg.service.http import CLOSE, Answer, ClientGone, Problem, Request, Stream
+from tenantcfg.service.http import (
+    CLOSE,
+    REQUEST_ID,
+    Answer,
+    ClientGone,
+    Problem,
+    Request,
+    Stream,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Application", "Watcher"]
 
-_REQUEST_ID: Final = b"x-request-id"
 _ALIVE: Final = "/healthz"
 
 
@@ -98,7 +104,7 @@ class Application:
     async def _serve(
         self, request: Request, route: str, endpoint: Endpoint, began: float, send: Send
     ) -> None:
-        named: Headers = ((_REQUEST_ID, request_id(request)),)
+        named: Headers = ((REQUEST_ID, request.id),)
         try:
             answer = await self._answer(request, endpoint)
         except ClientGone:
@@ -163,12 +169,6 @@ class Application:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         await send({"type": "http.response.body", "body": b""})
-
-
-def request_id(request: Request) -> bytes:
-    """The id that the request came with, as it is, or a new one (check W7)."""
-    given = request.all(_REQUEST_ID)
-    return given[0] if given else str(uuid4()).encode()
 
 
 async def _send(answer: Answer, named: Headers, request: Request, send: Send) -> None:

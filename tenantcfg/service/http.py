@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 __all__ = [
+    "ALLOW_GET",
+    "ALLOW_POST",
     "CLOSE",
     "JSON",
     "LATE",
     "NO_STORE",
+    "REQUEST_ID",
     "Answer",
     "ClientGone",
     "Endpoint",
@@ -36,9 +40,12 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON: Final = (b"content-type", b"application/json")
 NO_STORE: Final = (b"cache-control", b"no-store")
+ALLOW_GET: Final[Headers] = ((b"allow", b"GET, HEAD"),)
+ALLOW_POST: Final[Headers] = ((b"allow", b"POST"),)
 CLOSE: Final[Headers] = ((b"connection", b"close"),)
 CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="tenantcfg"')
 
+REQUEST_ID: Final = b"x-request-id"
 LATE: Final = "tenantcfg.late"
 """Set in the scope, by the server, when a body has taken too long to arrive."""
 
@@ -126,10 +133,11 @@ class Request:
 
     Attributes:
         path: as it was sent, never decoded: ``%2F`` is no ``/`` (check F5).
+        id: the request id that it came with, as it is, or a new one (check W7).
         asker: who says to ask, once that was read; for logs, so without any secret.
     """
 
-    __slots__ = ("_headers", "_receive", "asker", "method", "path", "query", "scope")
+    __slots__ = ("_headers", "_receive", "asker", "id", "method", "path", "query", "scope")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
@@ -139,6 +147,8 @@ class Request:
         self.asker = ""
         self._receive = receive
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = self.all(REQUEST_ID)
+        self.id = given[0] if given else str(uuid4()).encode()
 
     def all(self, name: bytes) -> list[bytes]:
         """The values of the header *name*, one for each time it was sent."""

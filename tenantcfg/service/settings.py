@@ -9,7 +9,7 @@ own: the variable, or the key, with ``_FILE`` or ``_file`` behind it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["PREFIX", "VARIABLES", "Bind", "ServiceSettings", "load_service"]
 
 PREFIX: Final = "TENANTCFG_SERVE_"
-_HASHING = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,10 @@ class Bind:
             return ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    def at(self, port: int) -> str:
+        """The place with another *port*, as text."""
+        return str(self) if self.path is not None else str(replace(self, port=port))
 
     def __str__(self) -> str:
         if self.path is not None:
@@ -156,23 +159,6 @@ def _public(value: object) -> str:
     return url
 
 
-def _https(value: object) -> str:
-    parts = urlsplit(_text(value))
-    local = Bind(parts.hostname or "").local
-    if parts.scheme != "https" and not (parts.scheme == "http" and local):
-        raise ValueError("an https URL is wanted")
-    if "@" in parts.netloc:
-        raise ValueError("no user and no password are wanted in it")
-    return _text(value)
-
-
-def _algorithms(value: object) -> tuple[str, ...]:
-    named = _texts(value)
-    if not named or not set(named) <= _HASHING:
-        raise ValueError(f"not of {', '.join(sorted(_HASHING))}")
-    return named
-
-
 def _page_key(value: object) -> bytes:
     try:
         key = bytes.fromhex(_text(value))
@@ -247,19 +233,37 @@ class ServiceSettings:
         metadata=_said("that a proxy on this machine shows in X-Tenantcfg-Secret", _long_enough),
     )
     entra_issuers: tuple[str, ...] = field(
-        default=(), metadata=_said("issuers of tokens that are taken", _texts)
+        default=(),
+        metadata=_said("of tokens that are taken; {tid} stands for the token's tenant", _texts),
+    )
+    entra_discovery: tuple[str, ...] = field(
+        default=(),
+        metadata=_said(
+            "discovery document of each issuer, in their order; else below its name", _texts
+        ),
+    )
+    entra_jwks: tuple[str, ...] = field(
+        default=(),
+        metadata=_said("signing keys of each issuer, instead of entra_discovery", _texts),
     )
     entra_audiences: tuple[str, ...] = field(
         default=(), metadata=_said("audiences of tokens that are taken", _texts)
     )
-    entra_tenants: tuple[str, ...] = field(
-        default=(), metadata=_said("tenants whose tokens are taken; * is every one", _texts)
-    )
-    entra_jwks_url: str | None = field(
-        default=None, metadata=_said("where the issuer's signing keys are", _https)
-    )
     entra_algorithms: tuple[str, ...] = field(
-        default=("RS256",), metadata=_said("that a token may be signed with", _algorithms)
+        default=("RS256",), metadata=_said("that a token may be signed with", _texts)
+    )
+    entra_idtyp: Literal["required", "when_present"] = field(
+        default="required",
+        metadata=_said(
+            "whether a token must say that it is an application's",
+            _one_of("required", "when_present"),
+        ),
+    )
+    entra_roles: tuple[str, ...] = field(
+        default=(), metadata=_said("one of these must be among its roles; none: any", _texts)
+    )
+    entra_ca_bundle: Path | None = field(
+        default=None, metadata=_said("certificates that key servers are believed by, PEM", _path)
     )
 
     read_url: str | None = field(
@@ -458,12 +462,18 @@ def _judge(told: ServiceSettings) -> None:
     ):
         _need(told, this, other)
     _need(told, "read_lag", "read_url")
+    if told.grpc_bind is not None:
+        _need(told, "grpc_bind", "proxy_source")
+        if told.workers > 1 and told.grpc_bind.path is None and not told.grpc_bind.port:
+            raise SettingInvalid(
+                "workers cannot share port 0", subject=f"grpc_bind {told.grpc_bind}"
+            )
     if told.metrics_bind is not None and told.metrics_bind.path is not None:
         raise SettingInvalid("metrics_bind is no unix socket", hint="wanted: ADDR:PORT")
     if told.insecure_no_auth:
         _judge_without_keys(told)
     if told.proxy_source == "token":
-        for needed in ("entra_issuers", "entra_audiences", "entra_tenants", "entra_jwks_url"):
+        for needed in ("entra_issuers", "entra_audiences"):
             _need(told, "proxy_source", needed, value="token")
     if told.proxy_source == "headers":
         _judge_headers(told)

@@ -20,7 +20,15 @@ from tenantcfg.service.authzen.reading import (
     question_of,
     sought_of,
 )
-from tenantcfg.service.http import JSON, Answer, Problem, answered, strict_json
+from tenantcfg.service.http import (
+    ALLOW_GET,
+    ALLOW_POST,
+    JSON,
+    Answer,
+    Problem,
+    answered,
+    strict_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,8 +49,6 @@ __all__ = ["authzen", "freshness_of", "stamped"]
 
 T = TypeVar("T")
 
-ALLOW_POST: Final[Headers] = ((b"allow", b"POST"),)
-ALLOW_GET: Final[Headers] = ((b"allow", b"GET, HEAD"),)
 _DENIED: Final = {"decision": False}
 MAX_BODY: Final = 1024 * 1024
 MAX_BATCH: Final = 1_000

@@ -129,7 +129,11 @@ class Page:
 
 
 class Asker(Protocol):
-    """Who asks, as far as the credential says."""
+    """
+    Who asks, as far as the credential says.
+
+    Each source of askers has a type of its own, which the decisions it is used with know.
+    """
 
     @property
     def identity(self) -> str:
@@ -147,7 +151,7 @@ class Askers(Protocol):
             Problem: ``unauthenticated``: there is no credential, or what cannot be one.
         """
 
-    async def known(self, asker: Asker, *, anew: bool) -> None:
+    async def known(self, asker: Any, *, anew: bool) -> None:  # noqa: ANN401 - see Asker
         """
         Return if *asker* is known; it decides no more than whether a body is read.
 
@@ -166,8 +170,13 @@ class Decisions(Protocol):
     (``unauthenticated``, ``forbidden``, ``unavailable``, ``stale``) where there is none.
     """
 
-    async def judge(self, questions: Sequence[Question], asker: Asker, fresh: Freshness) -> Judged:
+    async def judge(
+        self,
+        questions: Sequence[Question],
+        asker: Any,  # noqa: ANN401 - see Asker
+        fresh: Freshness,
+    ) -> Judged:
         """The outcome of each of *questions*; there may be none of them."""
 
-    async def search(self, search: Search, asker: Asker, fresh: Freshness) -> Page:
+    async def search(self, search: Search, asker: Any, fresh: Freshness) -> Page:  # noqa: ANN401 - see Asker
         """What fits *search*."""

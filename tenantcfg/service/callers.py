@@ -1,0 +1,116 @@
+"""
+Whose requests proxies hold, as it was configured (check F7): tokens, or headers of the proxy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tenantcfg.errors import SettingInvalid
+from tenantcfg.service.http import Problem
+from tenantcfg.service.proxies import HeaderCallers, TokenCallers
+from tenantcfg.service.tokens import (
+    AccessTokens,
+    Idtyp,
+    Issuer,
+    KeysUnavailable,
+    TokenRefused,
+    TokenRules,
+)
+
+if TYPE_CHECKING:
+    from tenantcfg.service.proxies import Callers
+    from tenantcfg.service.settings import ServiceSettings
+    from tenantcfg.service.tokens import TokenHolder
+
+__all__ = ["Configured", "callers_of", "rules_of"]
+
+_LOG = structlog.get_logger("tenantcfg.service")
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The callers, and the tokens behind them; None: the proxy says who it is."""
+
+    callers: Callers
+    tokens: AccessTokens | None = None
+
+
+def callers_of(told: ServiceSettings) -> Configured:
+    """
+    The callers that *told* has proxies ask for.
+
+    Raises:
+        SettingInvalid: what it says of tokens cannot be used.
+    """
+    if told.proxy_source == "headers":
+        certified = told.tls_client_ca is not None
+        return Configured(HeaderCallers(told.proxy_secret, certified=certified))
+    tokens = AccessTokens(rules_of(told))
+    return Configured(TokenCallers(_Verified(tokens)), tokens)
+
+
+def rules_of(told: ServiceSettings) -> TokenRules:
+    """
+    What tokens pass, by *told*.
+
+    Raises:
+        SettingInvalid: something is missing, or cannot be used.
+    """
+    return TokenRules(
+        issuers=tuple(_issuers(told)),
+        audiences=frozenset(told.entra_audiences),
+        algorithms=frozenset(told.entra_algorithms),
+        idtyp=Idtyp(told.entra_idtyp),
+        required_roles=frozenset(told.entra_roles),
+        ca_bundle=told.entra_ca_bundle,
+    )
+
+
+def _issuers(told: ServiceSettings) -> list[Issuer]:
+    for name in ("entra_discovery", "entra_jwks"):
+        places = getattr(told, name)
+        if places and len(places) != len(told.entra_issuers):
+            raise SettingInvalid(f"{name} and entra_issuers are not equally many")
+    if told.entra_discovery and told.entra_jwks:
+        raise SettingInvalid("entra_discovery and entra_jwks are both set", hint="unset one")
+    places = zip_longest(told.entra_issuers, told.entra_discovery, told.entra_jwks)
+    return [
+        Issuer(name, None if jwks else discovery or _below(name), jwks)
+        for name, discovery, jwks in places
+    ]
+
+
+def _below(issuer: str) -> str:
+    if "{" in issuer:
+        raise SettingInvalid(
+            "a setting is missing",
+            subject="entra_discovery",
+            why="an issuer of many tenants does not tell where its keys are",
+            hint="set entra_discovery or entra_jwks",
+        )
+    return issuer.rstrip("/") + "/.well-known/openid-configuration"
+
+
+class _Verified:
+    """Tokens that pass; of others it is told in the error table's words (check F4)."""
+
+    def __init__(self, tokens: AccessTokens) -> None:
+        self._tokens = tokens
+
+    async def verify(self, token: str, /) -> TokenHolder:
+        """Who holds *token*."""
+        try:
+            return await self._tokens.verify(token)
+        except TokenRefused as why:
+            _LOG.info("a token was refused", kind=why.kind, why=why.why)
+            if why.kind.status == HTTPStatus.UNAUTHORIZED:
+                raise Problem("unauthenticated", "the token is none that is taken") from why
+            raise Problem("forbidden", "the token is not one that may ask") from why
+        except KeysUnavailable as why:
+            raise Problem("unavailable", "the issuer's keys are not at hand") from why

@@ -1,0 +1,363 @@
+"""
+The server: sockets, processes, TLS, and how it ends. uvicorn does the work.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import socket
+import ssl
+import stat
+import tempfile
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from secrets import token_bytes
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import structlog
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from tenantcfg import __version__
+from tenantcfg.errors import SettingInvalid, StoreUnusable, TenantcfgError
+from tenantcfg.service.connections import SPARE, Connection
+from tenantcfg.service.operations import FOLDER, Metrics, log_as_json
+from tenantcfg.service.worker import Worker
+from tenantcfg.store import Store
+from tenantcfg.store.address import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tenantcfg.service.application import Application
+    from tenantcfg.service.settings import Bind, ServiceSettings
+
+__all__ = ["Factory", "listening", "require", "run", "serve"]
+
+_LOG = structlog.get_logger("tenantcfg.service")
+_BACKLOG: Final = 2048
+_FAILED: Final = 3  # uvicorn's exit code of a worker that could not start
+_READY_SECONDS: Final = 60.0
+
+
+class Factory(Protocol):
+    """Makes the application of a process; it is pickled on its way there."""
+
+    @property
+    def settings(self) -> ServiceSettings:
+        """What the server goes by."""
+
+    def __call__(self) -> Application:
+        """The application."""
+
+
+def serve(told: ServiceSettings, database_url: str) -> None:
+    """
+    Serve the store at *database_url* until a signal asks to stop; then drain, and return.
+
+    Raises:
+        SettingInvalid: a setting cannot be used, or nothing can listen where it says.
+        StoreUnusable: there is no store to serve, or one that cannot be served safely.
+        Unavailable: the store cannot be reached now.
+    """
+    log_as_json()
+    require(told, database_url)
+    with Store.open(database_url) as store:
+        shown, store_id = store.url, store.store_id
+    worker = Worker(told, database_url, told.page_key or token_bytes(32))
+    if told.insecure_no_auth:
+        _LOG.warning(
+            "INSECURE: whoever reaches this service may ask, with no key at all",
+            insecure_no_auth=True,
+            hint="for trying out, on this machine; make keys: tenantcfg key new",
+        )
+    run(worker, {"version": __version__, "store": shown, "store_id": store_id})
+
+
+def require(told: ServiceSettings, database_url: str) -> None:
+    """
+    Refuse what would be found out in the middle of serving.
+
+    Raises:
+        SettingInvalid, StoreUnusable: see `serve`.
+    """
+    if Address.parse(database_url).dialect == "sqlite":
+        _require_fixed_sqlite()
+    if told.tls:
+        _tls(told)
+    if told.proxy_source == "token":
+        from tenantcfg.service.callers import rules_of  # noqa: PLC0415 - only if wanted
+
+        rules_of(told)
+
+
+def _require_fixed_sqlite() -> None:
+    # Loads the driver, which a service on PostgreSQL has no use for.
+    from tenantcfg.store.sqlite import driver, wal_is_safe  # noqa: PLC0415
+
+    if not wal_is_safe(driver.sqlite_version_info):
+        raise StoreUnusable(
+            "this SQLite cannot serve a store that is written to",
+            subject=f"SQLite {driver.sqlite_version}",
+            why="3.7.0 to 3.51.2 can lose what was committed, or keep checks waiting",
+            hint="pip install pysqlite3, which brings a fixed one, or serve from PostgreSQL",
+        )
+
+
+def run(factory: Factory, said: dict[str, object] | None = None) -> None:
+    """
+    Serve what *factory* makes; a line in the log says where, and *said*, once it answers.
+
+    Raises:
+        SettingInvalid: nothing can listen where the settings say.
+        TenantcfgError: no worker could start.
+    """
+    told = factory.settings
+    with ExitStack() as stack:
+        sockets = stack.enter_context(listening(told.bind, told.socket_mode))
+        _allow_files(told.max_connections + SPARE + 128)
+        addresses = [_address(one, told) for one in sockets]
+
+        def announce() -> None:
+            _LOG.info(
+                "listening",
+                addresses=addresses,
+                workers=told.workers,
+                pid=os.getpid(),
+                **(said or {}),
+            )
+
+        if told.workers == 1:
+            _run_one(_config(factory), sockets, announce)
+        else:
+            stack.enter_context(_shared_metrics(told))
+            _run_many(_config(factory), sockets, announce)
+    _LOG.info("stopped", pid=os.getpid())
+
+
+def _config(factory: Factory) -> uvicorn.Config:
+    told = factory.settings
+    return uvicorn.Config(
+        factory,
+        factory=True,
+        interface="asgi3",
+        lifespan="on",
+        http=Connection,
+        ws="none",
+        workers=told.workers,
+        # Nobody's word is taken for where a request comes from.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        backlog=_BACKLOG,
+        timeout_keep_alive=int(told.idle_seconds),
+        timeout_graceful_shutdown=max(1, round(told.drain_seconds)),
+        ssl_certfile=told.tls_cert,
+        ssl_context_factory=_tls_of if told.tls else None,
+    )
+
+
+# TLS
+
+
+def _tls_of(config: uvicorn.Config, _: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    factory: Any = config.app
+    return _tls(factory.settings)
+
+
+def _tls(told: ServiceSettings) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Without a password of its own OpenSSL would ask for one, on the terminal.
+    _loaded("tls_cert and tls_key", context.load_cert_chain, told.tls_cert, told.tls_key, "")
+    if told.tls_client_ca is not None:
+        _loaded("tls_client_ca", context.load_verify_locations, told.tls_client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _loaded(name: str, load: Callable[..., object], *arguments: object) -> None:
+    try:
+        load(*arguments)
+    except OSError as why:
+        # An SSLError is one.
+        said = why.strerror or str(why)
+        raise SettingInvalid("cannot be used for TLS", subject=name, why=said) from why
+
+
+# Sockets
+
+
+@contextmanager
+def listening(bind: Bind, mode: int = 0o660) -> Iterator[list[socket.socket]]:
+    """
+    Sockets that are bound to *bind*: one, or one for each address that a name stands for.
+
+    A unix socket has *mode*, and is removed in the end; one that nobody listens on any more
+    is replaced.
+
+    Raises:
+        SettingInvalid: nothing can listen there.
+    """
+    with ExitStack() as stack:
+        try:
+            if bind.path is not None:
+                yield [stack.enter_context(_at_path(Path(bind.path), mode))]
+            else:
+                yield _at_addresses(bind, stack)
+        except _CannotListen as why:
+            raise SettingInvalid("cannot listen", subject=str(bind), why=str(why)) from why
+
+
+class _CannotListen(Exception):
+    pass
+
+
+def _at_addresses(bind: Bind, stack: ExitStack) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    port = bind.port
+    try:
+        found = socket.getaddrinfo(
+            bind.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, _, _, _, address in dict.fromkeys(found):
+            one = stack.enter_context(socket.socket(family))
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind((address[0], port, *address[2:]))
+            one.listen(_BACKLOG)
+            one.set_inheritable(True)
+            # Port 0 of the first is the port of all.
+            port = one.getsockname()[1]
+            sockets.append(one)
+    except OSError as why:
+        raise _CannotListen(why.strerror or str(why)) from why
+    return sockets
+
+
+@contextmanager
+def _at_path(path: Path, mode: int) -> Iterator[socket.socket]:
+    one = socket.socket(socket.AF_UNIX)
+    try:
+        _remove_stale(path)
+        # Made closed, so that nobody connects before the mode is set.
+        before = os.umask(0o777 & ~mode)
+        try:
+            one.bind(str(path))
+        finally:
+            os.umask(before)
+        path.chmod(mode)
+        one.listen(_BACKLOG)
+        one.set_inheritable(True)
+        made = path.stat().st_ino
+    except OSError as why:
+        one.close()
+        raise _CannotListen(why.strerror or str(why)) from why
+    try:
+        yield one
+    finally:
+        one.close()
+        with suppress(OSError):
+            # Not the one of a service that has taken our place.
+            if path.stat().st_ino == made:
+                path.unlink()
+
+
+def _remove_stale(path: Path) -> None:
+    if not os.path.lexists(path):
+        return
+    if not stat.S_ISSOCK(path.lstat().st_mode):
+        raise _CannotListen("there is a file, and it is no socket")
+    with socket.socket(socket.AF_UNIX) as other:
+        other.settimeout(1)
+        try:
+            other.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise _CannotListen("Address already in use")
+
+
+def _address(one: socket.socket, told: ServiceSettings) -> str:
+    if one.family == socket.AF_UNIX:
+        return str(told.bind)
+    host, port = one.getsockname()[:2]
+    scheme = "https" if told.tls else "http"
+    return f"{scheme}://{replace(told.bind, host=host).at(port)}"
+
+
+def _allow_files(wanted: int) -> None:
+    """Raise the limit of open files, as far as it may be, to what the connections need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+# Processes
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
+
+def _run_one(
+    config: uvicorn.Config, sockets: list[socket.socket], announce: Callable[[], None]
+) -> None:
+    # uvicorn drains, then raises the signal again for whoever handled it before: that is us.
+    before = {one: signal.signal(one, lambda *_: None) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        _Server(config, announce).run(sockets)
+    except SystemExit as why:
+        raise TenantcfgError("the service could not start", hint="see the log") from why
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+class _Supervisor(Multiprocess):
+    def __init__(
+        self, config: uvicorn.Config, sockets: list[socket.socket], announce: Callable[[], None]
+    ) -> None:
+        super().__init__(config, sockets)
+        self._announce = announce
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        if all(one.wait_until_ready(_READY_SECONDS) for one in self.processes):
+            self._announce()
+
+
+def _run_many(
+    config: uvicorn.Config, sockets: list[socket.socket], announce: Callable[[], None]
+) -> None:
+    supervisor = _Supervisor(config, sockets, announce)
+    supervisor.run()
+    if any(one.exitcode == _FAILED for one in supervisor.processes):
+        raise TenantcfgError("no worker could start", hint="see the log")
+
+
+@contextmanager
+def _shared_metrics(told: ServiceSettings) -> Iterator[None]:
+    """A folder in which workers add up their numbers: a new one, or old ones would go on."""
+    folder = tempfile.mkdtemp(prefix="tenantcfg-metrics-")
+    os.environ[FOLDER] = folder
+    try:
+        if told.metrics_bind is not None:
+            port = Metrics(folder).serve(told.metrics_bind)
+            _LOG.info("listening", metrics=f"http://{told.metrics_bind.at(port)}")
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

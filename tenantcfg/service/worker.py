@@ -1,0 +1,155 @@
+"""
+One worker: the store, who may ask it, and the endpoints, put together by the settings.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from multiprocessing import parent_process
+from signal import SIGTERM
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from tenantcfg.errors import SettingInvalid
+from tenantcfg.service.application import Application
+from tenantcfg.service.askers import Anybody, KeyHolders
+from tenantcfg.service.authzen import authzen
+from tenantcfg.service.judging import StoreDecisions
+from tenantcfg.service.openapi import pages
+from tenantcfg.service.operations import (
+    FOLDER,
+    Counted,
+    Metrics,
+    Operations,
+    log_as_json,
+    operations,
+)
+from tenantcfg.store import Store
+
+if TYPE_CHECKING:
+    from tenantcfg.service.authzen import Askers
+    from tenantcfg.service.http import Endpoint
+    from tenantcfg.service.settings import Bind, ServiceSettings
+
+__all__ = ["Worker"]
+
+_LOG = structlog.get_logger("tenantcfg.service")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """
+    Makes the application of one process; what it holds is handed to each of them.
+
+    Attributes:
+        page_key: seals page tokens, the same in all workers.
+    """
+
+    settings: ServiceSettings
+    database_url: str = field(repr=False)
+    page_key: bytes = field(repr=False)
+
+    def __call__(self) -> Application:
+        """
+        The application, on a store of its own.
+
+        Raises:
+            TenantcfgError: there is no store to ask, or a setting cannot be used.
+        """
+        log_as_json()
+        _end_with_parent()
+        return _Parts(self.settings, Store.open(self.database_url), self.page_key).application()
+
+
+class _Parts:
+    def __init__(self, told: ServiceSettings, store: Store, page_key: bytes) -> None:
+        self._told = told
+        self._store = store
+        self._page_key = page_key
+        self._metrics = Metrics(os.environ.get(FOLDER))
+        self._watcher = Operations(self._metrics, told.log_requests)
+        self._starts: list[Any] = []
+        self._stops: list[Any] = [self._close]
+
+    def application(self) -> Application:
+        """The parts as one."""
+        told = self._told
+        endpoints = {**self._authzen(), **self._operations(), **pages(told.public_url)}
+        if told.proxy_source is not None:
+            endpoints |= self._proxies()
+        application = Application(
+            endpoints,
+            watcher=self._watcher,
+            public_url=told.public_url,
+            starts=self._starts,
+            stops=self._stops,
+        )
+        if told.grpc_bind is not None:
+            self._serve_grpc(application, told.grpc_bind)
+        return application
+
+    def _authzen(self) -> dict[bytes, Endpoint]:
+        told = self._told
+        askers: Askers = Anybody() if told.insecure_no_auth else KeyHolders(self._store)
+        return authzen(
+            Counted(StoreDecisions(self._store), self._metrics),
+            askers,
+            page_key=self._page_key,
+            public_url=told.public_url,
+            max_body=told.max_body,
+            max_batch=told.max_batch,
+        )
+
+    def _operations(self) -> dict[bytes, Endpoint]:
+        elsewhere = self._told.metrics_bind
+        if elsewhere is not None and parent_process() is None:
+            port = self._metrics.serve(elsewhere)
+            _LOG.info("listening", metrics=f"http://{elsewhere.at(port)}")
+        metrics = None if elsewhere else self._metrics
+        return operations(lambda: self._store.ask(()), metrics, self._watcher.failed)
+
+    def _proxies(self) -> dict[bytes, Endpoint]:
+        from tenantcfg.service.callers import callers_of  # noqa: PLC0415 - only if wanted
+        from tenantcfg.service.proxies import proxies  # noqa: PLC0415
+
+        configured = callers_of(self._told)
+        if configured.tokens is not None:
+            self._starts.append(configured.tokens.prepare)
+            self._stops.append(configured.tokens.close)
+        return proxies(self._store, configured.callers)
+
+    def _serve_grpc(self, application: Application, bind: Bind) -> None:
+        try:
+            from tenantcfg.service.envoy_grpc import listening  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError as why:
+            raise SettingInvalid(
+                "grpc_bind needs more than is installed",
+                why=f"no module {why.name}",
+                hint="pip install 'tenantcfg[grpc]'",
+            ) from why
+
+        async def start() -> None:
+            server, port = await listening(application, str(bind))
+            self._stops.insert(0, lambda: server.stop(self._told.drain_seconds))
+            _LOG.info("listening", grpc=str(bind.at(port)))
+
+        self._starts.append(start)
+
+    async def _close(self) -> None:
+        self._store.close()
+
+
+def _end_with_parent() -> None:
+    """See to it that no worker stays behind, holding the port, when its parent is killed."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
