@@ -17,25 +17,28 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from tenantcfg.errors import RevisionNotReached, StoreUnusable, Unavailable
-from tenantcfg.service.askers import bearer
 from tenantcfg.service.authzen.endpoints import freshness_of, stamped
 from tenantcfg.service.authzen.model import Snapshot
 from tenantcfg.service.http import Problem, Request, answered
 from tenantcfg.service.paths import split
+from tenantcfg.service.tokens import KeysUnavailable, TokenRefused, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tenantcfg.service.http import Answer, Endpoint, Headers
+    from tenantcfg.service.http import Answer, Endpoint
+    from tenantcfg.service.tokens import TokenHolder
     from tenantcfg.store import Store
 
-__all__ = ["Caller", "Callers", "HeaderCallers", "TokenCallers", "proxies"]
+__all__ = ["Caller", "Callers", "HeaderCallers", "TokenCallers", "Tokens", "proxies"]
 
 _LOG = structlog.get_logger("tenantcfg.service")
 
 PATIENCE: Final = 0.8
 """Seconds until a question without an answer is answered 503: less than any proxy waits."""
 
+_UNKNOWN: Final = 401
+_REFUSALS: Final = (_UNKNOWN, 403, 503)
 _ENVOY: Final = b"/check/envoy"
 _APP: Final = b"x-tenantcfg-app"
 _TENANT: Final = b"x-tenantcfg-tenant"
@@ -45,10 +48,18 @@ _JOINED: Final = (b"authorization", _APP, _TENANT, _SECRET)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent the request that a proxy holds: an application, in a tenant (check F7)."""
+    """
+    Who sent the request that a proxy holds (check F7).
+
+    Attributes:
+        app: the application's id, as it was told.
+        tenant: the id of the tenant in which it acts.
+        identity: a name for logs, without any secret.
+    """
 
     app: str
     tenant: str
+    identity: str
 
 
 class Callers(Protocol):
@@ -64,33 +75,38 @@ class Callers(Protocol):
         """
 
 
-class _Verified(Protocol):
-    @property
-    def app(self) -> str: ...
+class Tokens(Protocol):
+    """Verifies access tokens: `tenantcfg.service.tokens.AccessTokens`."""
 
-    @property
-    def tenant(self) -> str: ...
+    async def verify(self, token: str, /) -> TokenHolder:
+        """
+        Who holds *token*.
 
-
-class _Tokens(Protocol):
-    async def verify(self, token: str, /) -> _Verified: ...
+        Raises:
+            TokenRefused, KeysUnavailable: see there.
+        """
 
 
 class TokenCallers:
     """
     Callers by their own access token, which the proxy passes on as it came (check F7).
 
-    Args:
-        tokens: verifies one; raises `Problem` as `Callers.caller` does.
+    The same code judges as at the endpoint: a token that is refused there permits nothing here.
     """
 
-    def __init__(self, tokens: _Tokens) -> None:
+    def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
     async def caller(self, request: Request, /) -> Caller:
         """See `Callers.caller`."""
-        verified = await self._tokens.verify(bearer(request))
-        return Caller(verified.app, verified.tenant)
+        try:
+            holder = await self._tokens.verify(token_of(request.all(b"authorization")))
+        except TokenRefused as why:
+            code = "unauthenticated" if why.kind.status == _UNKNOWN else "forbidden"
+            raise Problem(code, "the token does not pass") from why
+        except KeysUnavailable as why:
+            raise Problem("unavailable", "the token cannot be verified now") from why
+        return Caller(holder.app.value, holder.tenant.value, holder.identity)
 
 
 class HeaderCallers:
@@ -98,23 +114,29 @@ class HeaderCallers:
     Callers as a proxy names them that has verified the token itself (check F7).
 
     They stand in ``X-Tenantcfg-App`` and ``X-Tenantcfg-Tenant``, which the proxy must overwrite.
-    Believed is who comes by a unix socket, or from this machine with the secret.
+    Believed is who comes by a unix socket, from this machine with the secret, or by TLS where
+    that lets in nobody without a certificate.
 
     Args:
-        secret: what ``X-Tenantcfg-Secret`` must say; None: only a unix socket is believed. With
-            a secret a unix socket must show it as well.
+        secret: what ``X-Tenantcfg-Secret`` must say; None: nobody is believed for it. Where
+            there is one, a unix socket must show it as well.
+        certified: whether whoever comes by TLS has shown a certificate.
     """
 
-    def __init__(self, secret: str | None = None) -> None:
+    def __init__(self, secret: str | None = None, *, certified: bool = False) -> None:
         self._secret = None if secret is None else secret.encode()
+        self._certified = certified
 
     async def caller(self, request: Request, /) -> Caller:
         """See `Callers.caller`; a header that was sent twice is ``forbidden``."""
         if not self._believed(request):
             raise Problem("unauthenticated", "this is not the proxy that is believed")
-        return Caller(_named(request, _APP), _named(request, _TENANT))
+        app = _named(request, _APP)
+        return Caller(app, _named(request, _TENANT), f"proxied:{app}")
 
     def _believed(self, request: Request) -> bool:
+        if self._certified and request.scope["scheme"] == "https":
+            return True
         if request.peer is None:
             return self._secret is None or self._shown(request)
         return ip_address(request.peer).is_loopback and self._shown(request)
@@ -157,7 +179,21 @@ class _Held:
         return place.participant is not None and place.call.plain and place.participant.plain
 
 
-def proxies(store: Store, callers: Callers, *, patience: float = PATIENCE) -> dict[bytes, Endpoint]:
+def _log(why: Exception) -> None:
+    match why:
+        case Unavailable() | StoreUnusable():
+            _LOG.warning("a proxy's question has no answer", code=why.code, why=str(why))
+        case _:
+            _LOG.error("unexpected", exc_info=why)
+
+
+def proxies(
+    store: Store,
+    callers: Callers,
+    *,
+    patience: float = PATIENCE,
+    failed: Callable[[Exception], object] = _log,
+) -> dict[bytes, Endpoint]:
     """
     The endpoints that proxies ask, by their raw paths (check F1).
 
@@ -168,8 +204,9 @@ def proxies(store: Store, callers: Callers, *, patience: float = PATIENCE) -> di
         store: decides.
         callers: tell who sent the request.
         patience: seconds until a question without an answer is answered 503 (check F12).
+        failed: is told why a question is answered 503; else it stands in the log.
     """
-    check = _Check(store, callers, patience)
+    check = _Check(store, callers, patience, failed)
     return {
         b"/check/nginx": check.of(_told(b"x-original-method", b"x-original-uri")),
         b"/check/forward": check.of(_told(b"x-forwarded-method", b"x-forwarded-uri")),
@@ -180,10 +217,17 @@ def proxies(store: Store, callers: Callers, *, patience: float = PATIENCE) -> di
 
 
 class _Check:
-    def __init__(self, store: Store, callers: Callers, patience: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        callers: Callers,
+        patience: float,
+        failed: Callable[[Exception], object],
+    ) -> None:
         self._store = store
         self._callers = callers
         self._patience = patience
+        self._failed = failed
 
     def of(self, held: Callable[[Request], _Held | None]) -> Endpoint:
         """The endpoint for those who tell the request they hold as *held* reads it."""
@@ -191,27 +235,35 @@ class _Check:
         async def answer(request: Request) -> Answer:
             try:
                 async with asyncio.timeout(self._patience):
-                    return await self._judged(held(request))
+                    return await self._judged(request, held(request))
+            except Problem as problem:
+                return _refusal(problem)
+            except TimeoutError:
+                self._failed(Unavailable("a proxy's question was not answered in time"))
+            except RevisionNotReached:
+                return _refusal(Problem("stale", "this server's state is older than asked for"))
             except Exception as why:  # noqa: BLE001 - it becomes a refusal
-                return _refusal(why)
+                self._failed(why)
+            return _refusal(Problem("unavailable", "it cannot be told now"))
 
         return answer
 
-    async def _judged(self, held: _Held | None) -> Answer:
+    async def _judged(self, request: Request, held: _Held | None) -> Answer:
         if held is None or not held.guarded:
-            return _said(403, {"error": "not_gated"})
+            return answered({"error": "not_gated"}, status=403)
         fresh = freshness_of(held.by)
         if fresh.store not in {None, self._store.store_id}:
             raise Problem("stale", "this is another store than the one that was named")
         who = await self._callers.caller(held.by)
+        request.asker = who.identity
         decision = await self._store.check_async(
             tenant=who.tenant, app=who.app, at_least=fresh.revision
         )
         read = stamped(Snapshot(self._store.store_id, decision.revision))
         if not decision:
             # Which reason it was is nothing for a client (check F10).
-            return _said(403, {"error": "not_granted"}, read)
-        return _said(200, {"decision": True}, read)
+            return answered({"error": "not_granted"}, status=403, headers=read)
+        return answered({"decision": True}, headers=read)
 
 
 def _told(method: bytes, target: bytes) -> Callable[[Request], _Held | None]:
@@ -246,28 +298,8 @@ async def _nothing() -> dict[str, str]:
     return {"type": "http.disconnect"}
 
 
-def _said(status: int, members: dict[str, object], headers: Headers = ()) -> Answer:
-    return answered(members, status=status, headers=headers)
-
-
-def _refusal(why: Exception) -> Answer:
-    """What is answered where there is no decision: 401, 403 or 503 (check F4, F10)."""
-    problem = _problem(why)
-    # A header that makes no sense is the client's, and 400 would be a 500 in nginx.
-    status = problem.status if problem.status in {401, 403, 503} else 403
-    return _said(status, {"error": problem.code}, problem.headers)
-
-
-def _problem(why: Exception) -> Problem:
-    match why:
-        case Problem():
-            return why
-        case RevisionNotReached():
-            return Problem("stale", "this server's state is older than what was asked for")
-        case Unavailable() | StoreUnusable():
-            _LOG.warning("the store cannot be asked", code=why.code, why=str(why))
-        case TimeoutError():
-            _LOG.warning("a proxy's question was not answered in time")
-        case _:
-            _LOG.error("unexpected", exc_info=why)
-    return Problem("unavailable", "it cannot be told now")
+def _refusal(problem: Problem) -> Answer:
+    """The code of *problem* and no more, by a status that every proxy knows (check F4, F10)."""
+    # A header that makes no sense is the client's fault, but 400 would be 500 in nginx.
+    status = problem.status if problem.status in _REFUSALS else 403
+    return answered({"error": problem.code}, status=status, headers=problem.headers)
