@@ -128,6 +128,17 @@ class Verb(StrEnum):
     TENANT_DISABLE = "tenant.disable"
     TENANT_ENABLE = "tenant.enable"
     TENANT_REMOVE = "tenant.remove"
+    KEY_NEW = "key.new"
+    KEY_ROTATE = "key.rotate"
+    KEY_REVOKE = "key.revoke"
+
+    @property
+    def of_keys(self) -> bool:
+        """Whether it concerns service keys, and so no tenant."""
+        return self in _OF_KEYS
+
+
+_OF_KEYS = frozenset({Verb.KEY_NEW, Verb.KEY_ROTATE, Verb.KEY_REVOKE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +148,9 @@ class Operation:
 
     Attributes:
         details: plain JSON (objects, lists, strings, integers, booleans, null); of a
-            ``set`` the modifier, of a tenant verb the name before and after. Never a
-            member ``verb``: in JSON the verb stands among them.
+            ``set`` the modifier, of a tenant verb the name before and after, of a key verb
+            the key but for its secret. Never a member ``verb``: in JSON the verb stands
+            among them.
 
     Raises:
         ValueError: *details* has a member ``verb``.
@@ -151,6 +163,11 @@ class Operation:
         if "verb" in self.details:
             raise ValueError("the details of an operation have a member 'verb'")
 
+    @property
+    def effect(self) -> Verb:
+        """What kind of change it is in the end: of an undo, what that comes to."""
+        return Verb(self.details["effect"]) if self.verb is Verb.UNDO else self.verb
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -161,6 +178,7 @@ class Change:
         revision: the number it took; of a what-if, and of a change without effect, the
             revision at which it was found, with *hash* empty.
         at: of the store's clock; never earlier than the change before.
+        tenant: None where it concerns service keys: they are of no tenant.
         action: the permission whose grants the outcomes speak of.
         previous, hash: SHA-256 in lower-case hexadecimal; see `seal`. A what-if names the
             change that it would follow as its previous one, a change without effect none.
@@ -168,7 +186,7 @@ class Change:
 
     revision: Revision
     at: Instant
-    tenant: TenantId
+    tenant: TenantId | None
     action: str
     by: Attribution
     operation: Operation
@@ -196,7 +214,7 @@ class Change:
         return {
             "revision": int(self.revision),
             "at": instants.text(self.at),
-            "tenant": self.tenant.value,
+            "tenant": None if self.tenant is None else self.tenant.value,
             "action": self.action,
             "actor": self.by.actor.name,
             "claimed": dict(self.by.actor.claimed),
@@ -223,18 +241,19 @@ class Change:
 
     @classmethod
     def _from_json(cls, row: Mapping[str, Any]) -> Change:
-        operation = dict(row["operation"])
+        details = dict(row["operation"])
+        operation = Operation(Verb(details.pop("verb")), details)
         return cls(
             revision=Revision(row["revision"]),
             at=instants.parse(row["at"]),
-            tenant=TenantId(row["tenant"]),
+            tenant=_tenant_of(row["tenant"], operation),
             action=row["action"],
             by=Attribution(
                 Actor(row["actor"], tuple(row["claimed"].items())),
                 row["on_behalf_of"],
                 row["reason"],
             ),
-            operation=Operation(Verb(operation.pop("verb")), operation),
+            operation=operation,
             outcomes=tuple(_outcome_from_json(outcome) for outcome in row["outcomes"]),
             previous=row["previous"],
             hash=row["hash"],
@@ -321,6 +340,12 @@ def broken_link(change: Change, before: Head, *, text: str | None = None) -> Ite
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _tenant_of(written: str | None, operation: Operation) -> TenantId | None:
+    if (written is None) != operation.effect.of_keys:
+        raise ValueError(f"{operation.effect} of the tenant {written!r}")
+    return None if written is None else TenantId(written)
 
 
 def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from tenantcfg.instants import Instant
 
-__all__ = ["KeyFacts", "Right", "ServiceKey", "admits"]
+__all__ = ["MAX_TENANTS", "KeyFacts", "Right", "ServiceKey", "admits", "fingerprint"]
+
+MAX_TENANTS = 1_000
+"""The most tenants that a key can be limited to (docs, limits)."""
 
 _TEXT = re.compile(r"tcfg_([a-z2-7]{12})_([A-Za-z0-9_-]{43})")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -102,6 +105,16 @@ class KeyFacts:
         return self.tenants is None or tenant in self.tenants
 
 
+def fingerprint(digest: str) -> str:
+    """
+    What the history holds of a key's *digest*, in hexadecimal: the SHA-256 of that once more.
+
+    A digest that somebody put in the place of another shows beside it; the digest itself, by
+    which a secret is judged, stands in the table of keys alone.
+    """
+    return sha256(digest.encode("ascii")).hexdigest()
+
+
 def admits(facts: KeyFacts | None, presented: ServiceKey, now: Instant) -> bool:
     """
     Whether *presented* is the key of *facts*, and in force at *now*.
@@ -110,4 +123,6 @@ def admits(facts: KeyFacts | None, presented: ServiceKey, now: Instant) -> bool:
     """
     kept = bytes.fromhex(facts.digest) if facts else _NOBODY
     same = hmac.compare_digest(kept, sha256(presented.secret.encode("ascii")).digest())
-    return bool(facts) and same and (facts.expires_at is None or now < facts.expires_at)
+    if facts is None or not same:
+        return False
+    return facts.expires_at is None or now < facts.expires_at

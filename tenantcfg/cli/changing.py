@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tenantcfg.history import Change
+    from tenantcfg.ids import TenantId
     from tenantcfg.store import Store
 
 __all__ = ["RECEIPT_COLUMNS", "attributed", "confirm", "context_of", "done", "receipt_row"]
@@ -76,19 +77,22 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def done(run: Run, store: Store, change: Change, *, what_if: bool) -> Exit:
     """Report *change*, made or only tried, as data or as talk; the exit code."""
-    name = _name(store, change)
+    name = None if change.tenant is None else _name(store, change.tenant, change)
     if run.output is not None:
         row = receipt_row(change, name, what_if=what_if)
         emit(Records.of(store, "receipt", [row], RECEIPT_COLUMNS, single=True), run.output)
         return Exit.DONE
+    if change.tenant is None:
+        what = f"key {change.operation.details['name']}"
+    else:
+        what = name or change.tenant.value
     if what_if:
-        print(
-            f"What if: {change.operation.verb} in tenant {printable(name or change.tenant.value)}."
-        )
+        of = "of" if change.tenant is None else "in tenant"
+        print(f"What if: {change.operation.verb} {of} {printable(what)}.")
         for line in difference(change):
-            print(line)
+            print(printable(line))
         return Exit.DONE
-    for line in summary(change, tenant=name or change.tenant.value):
+    for line in summary(change, tenant=what):
         say(line)
     return Exit.DONE
 
@@ -104,9 +108,9 @@ def receipt_row(change: Change, tenant_name: str | None, *, what_if: bool) -> di
     }
 
 
-def _name(store: Store, change: Change) -> str | None:
+def _name(store: Store, tenant: TenantId, change: Change) -> str | None:
     try:
-        return store.find_tenant(change.tenant.value).name
+        return store.find_tenant(tenant.value).name
     except UnknownTenant:
         name = change.operation.details.get("name")
         return name if isinstance(name, str) else None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tenantcfg.store import Store
 
-__all__ = ["apps", "complete_line", "completion", "tenants"]
+__all__ = ["apps", "complete_line", "completion", "keys", "tenants"]
 
 _SHELLS = ("bash", "zsh", "fish")
 _OURS = ("--store", "--tenant", "-o", "--help")
@@ -77,6 +77,14 @@ def apps(
     return _items(_from_store(ctx, _apps), incomplete)
 
 
+def keys(
+    ctx: click.Context, parameter: click.Parameter | None, incomplete: str
+) -> list[CompletionItem]:
+    """The names and ids of keys that begin with *incomplete*."""
+    del parameter
+    return _items(_from_store(ctx, _keys), incomplete)
+
+
 def _items(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
     low = incomplete.lower()
     found = dict.fromkeys(word for word in words if word.lower().startswith(low))
@@ -104,6 +112,12 @@ def _tenants(store: Store) -> list[str]:
     known = store.tenants()
     names = [one.name for one in known if one.name and AppId.exact(one.name).pastable]
     return names + [one.id.value for one in known if one.id.pastable]
+
+
+def _keys(store: Store) -> list[str]:
+    known = store.service_keys()
+    names = [one.name for one in known if AppId.exact(one.name).pastable]
+    return names + [one.id for one in known]
 
 
 def _apps(store: Store) -> list[str]:

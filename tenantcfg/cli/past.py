@@ -161,14 +161,20 @@ def _tenant(run: Run, store: Store) -> TenantId | None:
 
 
 def _print(change: Change, names: Mapping[TenantId, str | None]) -> None:
-    tenant = names.get(change.tenant) or change.tenant.value
     print(
-        f"{change.revision}  {instants.text(change.at)}  {printable(tenant)}  "
+        f"{change.revision}  {instants.text(change.at)}  {printable(_place(change, names))}  "
         f"{printable(change.by.actor.name)}  {_what(change)}"
     )
     for line in (*_more(change), *(difference(change) if change.outcomes else ())):
         print("\n".join(map(printable, line.split("\n"))))
     sys.stdout.flush()
+
+
+def _place(change: Change, names: Mapping[TenantId, str | None]) -> str:
+    """The tenant, by its name if it has one; of a key's change, that it is one."""
+    if change.tenant is None:
+        return "keys"
+    return names.get(change.tenant) or change.tenant.value
 
 
 def _what(change: Change) -> str:

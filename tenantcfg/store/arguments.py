@@ -29,7 +29,12 @@ __all__ = [
     "past",
     "permission",
     "require",
+    "several",
+    "span",
 ]
+
+
+_HUNDRED_YEARS = 100 * 366 * 86_400_000_000
 
 
 def require(*kinds: type | None, **given: object) -> None:
@@ -93,6 +98,30 @@ def collection(of: type, **given: object) -> None:
             continue
         found = type(several).__name__
         raise TypeError(f"{name}: a collection of {of.__name__} is wanted, not {found}")
+
+
+def several(of: type, *more: None, **given: object) -> None:
+    """A collection of which each is of a kind, or None where that is named."""
+    collection(of, **given)
+    for name, one in given.items():
+        if one is None and None not in more:
+            raise TypeError(f"{name}: a collection of {of.__name__} is wanted, not NoneType")
+        for each in one if isinstance(one, Collection) else ():
+            require(of, **{name: each})
+
+
+def span(**given: object) -> None:
+    """
+    How long something lasts, in microseconds.
+
+    Raises:
+        InvalidInput: it is negative, or over a hundred years.
+    """
+    for name, length in given.items():
+        require(int, **{name: length})
+        if not (isinstance(length, int) and 0 <= length <= _HUNDRED_YEARS):
+            why = "0 to a hundred years, in microseconds, is wanted"
+            raise InvalidInput(f"no length for '{name}'", subject=str(length)[:40], why=why)
 
 
 def known_as(actor: object) -> None:

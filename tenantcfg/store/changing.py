@@ -18,7 +18,14 @@ from tenantcfg.configuration import Result, apply
 from tenantcfg.errors import InvalidInput, Refused, UnknownTenant, quoted
 from tenantcfg.history import Change, Operation, Verb, canonical, seal
 from tenantcfg.store import schema
-from tenantcfg.store.effects import name_key, tenant_after
+from tenantcfg.store.effects import (
+    column_of,
+    key_columns,
+    keys_after,
+    keys_ended,
+    name_key,
+    tenant_after,
+)
 from tenantcfg.store.rows import open_grants, tenant_row
 
 if TYPE_CHECKING:
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
     from tenantcfg.history import Attribution
     from tenantcfg.ids import AppId, TenantId
     from tenantcfg.store.engine import Database, Reading, Writing
-    from tenantcfg.store.views import Tenant
+    from tenantcfg.store.views import Key, Tenant
 
 __all__ = ["Plan", "carry_out", "known", "modify", "planned"]
 
@@ -41,14 +48,18 @@ class Plan:
     Attributes:
         change: without revision of its own.
         effective: whether there is anything to store.
-        tenant: as it is before; None: not known.
+        tenant: as it is before; None: not known, or none is concerned.
         grants: the tenant's open grants before.
+        keys: those that the change ends, as they are before.
+        digests: of the secrets of the keys whose rows it opens, each behind the key's id.
     """
 
     change: Change
     effective: bool
     tenant: Tenant | None
     grants: tuple[Grant, ...] = ()
+    keys: tuple[Key, ...] = ()
+    digests: tuple[tuple[str, str], ...] = ()
 
 
 def carry_out(
@@ -186,6 +197,7 @@ def _stored(plan: Plan, writing: Writing) -> Change:
     _write_change(writing, change)
     _write_tenant(writing, plan, change)
     _write_grants(writing, plan, change)
+    _write_keys(writing, plan, change)
     moved = {"revision": change.revision, "hash": change.hash, "at": change.at}
     writing.connection.execute(_MOVE_HEAD, moved)
     return change
@@ -205,19 +217,25 @@ _CLOSE_GRANT = (
     .where(schema.grants.c.to_revision.is_(None))
 )
 
+_CLOSE_KEY = (
+    update(schema.keys)
+    .where(schema.keys.c.id == bindparam("of_id"))
+    .where(schema.keys.c.to_revision.is_(None))
+)
+
 
 def _write_change(writing: Writing, change: Change) -> None:
     row = {
         "revision": change.revision,
         "at": change.at,
-        "tenant": change.tenant.value,
+        "tenant": column_of(change.tenant),
         "actor": change.by.actor.name,
         "content": canonical(change),
         "hash": change.hash,
     }
     writing.connection.execute(insert(schema.changes), row)
     named = [
-        {"app": outcome.app.value, "revision": change.revision, "tenant": change.tenant.value}
+        {"app": outcome.app.value, "revision": change.revision, "tenant": row["tenant"]}
         for outcome in change.outcomes
     ]
     if named:
@@ -229,7 +247,7 @@ def _write_tenant(writing: Writing, plan: Plan, change: Change) -> None:
     if after == plan.tenant:
         return
     if plan.tenant is not None:
-        ended = {"of_tenant": change.tenant.value, "to_revision": change.revision}
+        ended = {"of_tenant": plan.tenant.id.value, "to_revision": change.revision}
         writing.connection.execute(_CLOSE_TENANT, ended)
     if after is not None:
         row = {
@@ -249,7 +267,7 @@ def _write_grants(writing: Writing, plan: Plan, change: Change) -> None:
     effective = [outcome for outcome in change.outcomes if outcome.effective]
     ended = [
         {
-            "of_tenant": change.tenant.value,
+            "of_tenant": column_of(change.tenant),
             "of_action": change.action,
             "of_app": outcome.app.value,
             "to_revision": change.revision,
@@ -269,7 +287,7 @@ def _opened(change: Change, before: Mapping[AppId, Grant]) -> Iterator[dict[str,
         if outcome.result not in {Result.ADDED, Result.CHANGED}:
             continue
         row = {
-            "tenant": change.tenant.value,
+            "tenant": column_of(change.tenant),
             "action": change.action,
             "app": outcome.app.value,
             "from_revision": change.revision,
@@ -284,3 +302,17 @@ def _opened(change: Change, before: Mapping[AppId, Grant]) -> Iterator[dict[str,
         else:
             position += 1
         yield row
+
+
+def _write_keys(writing: Writing, plan: Plan, change: Change) -> None:
+    ended = [{"of_id": key, "to_revision": change.revision} for key in keys_ended(change)]
+    if ended:
+        writing.connection.execute(_CLOSE_KEY, ended)
+    before, digests = {key.id: key for key in plan.keys}, dict(plan.digests)
+    place = {"from_revision": change.revision, "to_revision": None}
+    begun = [
+        {**key_columns(key), **place, "digest": digests[key.id]}
+        for key in keys_after(change, before, change.revision)
+    ]
+    if begun:
+        writing.connection.execute(insert(schema.keys), begun)

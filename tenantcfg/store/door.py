@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from tenantcfg.history import Attribution, Change, Head
     from tenantcfg.ids import Revision
     from tenantcfg.instants import Instant
+    from tenantcfg.keys import Right, ServiceKey
+    from tenantcfg.store.asking import Asks, GatheredChecks
     from tenantcfg.store.changing import Plan
     from tenantcfg.store.engine import Database, Reading
-    from tenantcfg.store.asking import Asks, GatheredChecks
     from tenantcfg.store.verify import Problem
-    from tenantcfg.store.views import Answered, Explanation, Found, Tenant
+    from tenantcfg.store.views import Answered, Explanation, Found, Key, Tenant
 
 __all__ = ["Store"]
 
@@ -199,7 +200,8 @@ class Store:
         Args:
             questions: pairs of tenant and app; none: only the key is read.
             key: the id of a key; None: nobody's.
-            action, at_least: as in `check`.
+            action: as in `check`.
+            at_least: as in `check`.
 
         Raises:
             InvalidInput: there are over 1,000 questions.
@@ -267,6 +269,26 @@ class Store:
         arguments.require(int, revision=revision, limit=limit)
         arguments.limit(limit)
         return self._read(lambda reading: changes_after(reading, revision, limit))
+
+    def service_keys(self) -> tuple[Key, ...]:
+        """The keys that were not revoked, in force or run out, in the order of being made."""
+        from tenantcfg.store.keys import all_keys  # noqa: PLC0415
+
+        return self._read(all_keys)
+
+    def find_key(self, id_or_name: str) -> Key:
+        """
+        The key that an admin means, by id, or else by name in any case.
+
+        Of a name that was rotated it is the one that came last.
+
+        Raises:
+            InvalidInput: there is none; it says what may have been meant.
+        """
+        from tenantcfg.store.keys import find_key  # noqa: PLC0415
+
+        arguments.require(str, id_or_name=id_or_name)
+        return self._read(lambda reading: find_key(reading, id_or_name))
 
     # Reading
 
@@ -561,17 +583,113 @@ class Store:
         arguments.change(tenant, by)
         return self._change(take_away(tenant, by), what_if=what_if)
 
+    def add_key(
+        self,
+        name: str,
+        key: ServiceKey,
+        *,
+        rights: Collection[Right],
+        tenants: Collection[TenantId] | None = None,
+        expires_at: Instant | None = None,
+        by: Attribution,
+        what_if: bool = False,
+    ) -> Change:
+        """
+        Let whoever holds *key* ask, until it is revoked or ends.
+
+        Of the secret only its digest is kept, and nothing of it stands in the change but a
+        fingerprint of that. The change concerns no tenant.
+
+        Args:
+            name: 1 to 128 printable characters, unique among the keys without regard to case.
+            key: a new one, of `ServiceKey.new`; only its holder can show it again.
+            rights: one at least.
+            tenants: those it may ask about, each known; None: all there are and will be.
+            expires_at: None: it does not end.
+            by: who, for whom, why.
+            what_if: as in `modify`.
+
+        Raises:
+            InvalidInput: *name* cannot be one, or *expires_at* is in the past; no rights, an
+                empty list of tenants, or over 1,000.
+            UnknownTenant: one of *tenants* is not known.
+            Conflict: the name is taken, or the key was used before.
+        """
+        from tenantcfg.keys import Right, ServiceKey  # noqa: PLC0415
+        from tenantcfg.store.keys import New, add  # noqa: PLC0415
+
+        arguments.attribution(by)
+        arguments.require(str, name=name)
+        arguments.require(ServiceKey, key=key)
+        arguments.several(Right, rights=rights)
+        arguments.several(TenantId, None, tenants=tenants)
+        arguments.instants(expires_at=expires_at)
+        return self._change(add(New(key, name, rights, tenants, expires_at), by), what_if=what_if)
+
+    def rotate_key(
+        self,
+        id_or_name: str,
+        key: ServiceKey,
+        *,
+        overlap: int = 86_400_000_000,
+        expires_at: Instant | None = None,
+        by: Attribution,
+        what_if: bool = False,
+    ) -> Change:
+        """
+        Put *key* in the place of another, with its name, rights and tenants.
+
+        Args:
+            id_or_name: of the key that is replaced.
+            key: a new one, as for `add_key`.
+            overlap: for how many microseconds the old one goes on, unless it ends before; 0: it
+                is gone at once.
+            expires_at: when the new one ends; None: it lasts as long as the old one was to.
+            by: who, for whom, why.
+            what_if: as in `modify`.
+
+        Raises:
+            InvalidInput: there is no such key; *expires_at* is in the past.
+            Conflict: that one was rotated already, or *key* was used before.
+        """
+        from tenantcfg.keys import ServiceKey  # noqa: PLC0415
+        from tenantcfg.store.keys import rotate  # noqa: PLC0415
+
+        arguments.attribution(by)
+        arguments.require(str, id_or_name=id_or_name)
+        arguments.require(ServiceKey, key=key)
+        arguments.span(overlap=overlap)
+        arguments.instants(expires_at=expires_at)
+        plan = rotate(id_or_name, key, by, overlap=overlap, expires_at=expires_at)
+        return self._change(plan, what_if=what_if)
+
+    def revoke_key(self, id_or_name: str, *, by: Attribution, what_if: bool = False) -> Change:
+        """
+        End a key for good: who asks with it from now on is not known any more.
+
+        By name all keys of that name end, one that was rotated and lasts out as well; by id that
+        one alone. Without effect where it was revoked before. It cannot be undone.
+
+        Raises:
+            InvalidInput: there never was such a key.
+        """
+        from tenantcfg.store.keys import revoke  # noqa: PLC0415
+
+        arguments.attribution(by)
+        arguments.require(str, id_or_name=id_or_name)
+        return self._change(revoke(id_or_name, by), what_if=what_if)
+
     def undo(self, revision: Revision, *, by: Attribution, what_if: bool = False) -> Change:
         """
         Take the change of *revision* back, by a change of its own.
 
         What it gave goes, what it took comes again with the old expiry. An app whose old
         right has ended meanwhile does not get it back: ``not_restored`` in the details says
-        when it ended. An undo can be undone.
+        when it ended. An undo can be undone. A key that was made is revoked, for good.
 
         Raises:
             InvalidInput: there is no such revision.
-            Conflict: later changes touch the same apps, or the same tenant.
+            Conflict: later changes touch the same apps, tenant or key, or it ended a key.
         """
         from tenantcfg.store.undoing import undo  # noqa: PLC0415
 

@@ -173,9 +173,7 @@ def one_change(reading: Reading, revision: int) -> Change:
     return found
 
 
-def changes_after(
-    reading: Reading, revision: int, limit: int
-) -> tuple[Head, tuple[Change, ...]]:
+def changes_after(reading: Reading, revision: int, limit: int) -> tuple[Head, tuple[Change, ...]]:
     """The changes behind *revision* and the head; see `Store.changes_after`."""
     if revision < 0:
         raise InvalidInput("not a revision", subject=str(revision), why="it is negative")

@@ -12,7 +12,7 @@ from sqlalchemy import and_, or_, select
 from tenantcfg.store import snapshots
 from tenantcfg.store.schema import changes, grants, tenants
 from tenantcfg.store.snapshots import AsOf
-from tenantcfg.store.typed import change_of, grant_of, tenant_of
+from tenantcfg.store.typed import change_of, grant_of, key_of, tenant_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,7 @@ __all__ = [
     "change_at",
     "change_of",
     "grant_of",
+    "key_of",
     "open_grants",
     "standing",
     "tenant_of",

@@ -234,7 +234,9 @@ class KeyRow(Base):
     __tablename__ = "keys"
     __table_args__ = (
         Index("keys_live", "id", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
-        Index("keys_live_name", "name_key", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+        Index(
+            "keys_live_name", "name_key", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE
+        ),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True)

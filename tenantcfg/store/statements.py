@@ -91,9 +91,7 @@ def _many_from_arrays(*, asked: bool = False) -> Select[Any]:
     names = ("tenant", "app", "key") if asked else ("tenant", "app")
     arrays = [bindparam(f"{name}s", type_=ARRAY(Text)) for name in names]
     many = (
-        func.unnest(*arrays)
-        .table_valued(*names, with_ordinality="n")
-        .render_derived(name="asked")
+        func.unnest(*arrays).table_valued(*names, with_ordinality="n").render_derived(name="asked")
     )
     facts = _facts(
         head.outerjoin(many, true()),
@@ -138,9 +136,7 @@ def _facts(
     if key is not None:
         found = found.outerjoin(keys, and_(keys.c.id == key, keys.c.to_revision.is_(None)))
         columns += _columns_of(keys, KeyRow)
-    return (
-        select(*columns).select_from(found).where(head.c.id == text("1"), of_this_release)
-    )
+    return select(*columns).select_from(found).where(head.c.id == text("1"), of_this_release)
 
 
 def _reasons() -> dict[str, Select[Any]]:
@@ -224,7 +220,7 @@ def _searches() -> dict[str, Select[Any]]:
         # Compared as it lies: on SQLite a one, and nothing else that somebody wrote there.
         literal_column("tenants.enabled") == bindparam("enabled"),
     )
-    given = bindparam("within")
+    given: ColumnElement[Any] = bindparam("within")
     sqlite_ids = select(func.json_each(given).table_valued("value").c.value)
     postgresql_ids = select(func.json_array_elements_text(given))
     return {

@@ -15,7 +15,7 @@ from tenantcfg.ids import AppId, Revision, TenantId
 from tenantcfg.instants import Instant
 from tenantcfg.keys import KeyFacts, Right
 from tenantcfg.store.failures import damaged
-from tenantcfg.store.views import Tenant
+from tenantcfg.store.views import Key, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ __all__ = [
     "change_of",
     "grant_of",
     "key_facts",
+    "key_of",
     "rights_of",
     "tenant_of",
     "tenants_of",
@@ -129,6 +130,22 @@ def tenants_of(written: str | None) -> frozenset[str] | None:
     if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
         raise ValueError(f"no list of tenants: {written[:60]}")
     return frozenset(ids)
+
+
+@_as_written
+def key_of(row: Any) -> Key:  # noqa: ANN401 - any row with the columns of its table
+    """The key of one row of its table."""
+    tenants = tenants_of(row.tenants)
+    return Key(
+        id=row.id,
+        name=row.name,
+        rights=rights_of(row.rights),
+        tenants=None if tenants is None else tuple(sorted(tenants)),
+        expires_at=None if row.expires_at is None else Instant(int(row.expires_at)),
+        rotated=row.name_key is None,
+        since=Revision(row.from_revision),
+        added=Revision(row.added),
+    )
 
 
 @_as_written

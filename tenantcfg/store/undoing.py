@@ -2,7 +2,8 @@
 Undo: a change of its own that takes another one back.
 
 What the change gave goes, what it took comes again with its old expiry, as far as nobody
-touched the same apps, or the same tenant, since.
+touched the same apps, or the same tenant, since. A service key that it made is revoked; one that
+it ended stays so.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from tenantcfg.configuration import ListModifier, Outcome, Result, apply
 from tenantcfg.errors import Conflict
 from tenantcfg.history import Operation, Verb
 from tenantcfg.store.changing import planned
-from tenantcfg.store.effects import effect
+from tenantcfg.store.effects import column_of, effect
+from tenantcfg.store.keys import live_key, revoked
 from tenantcfg.store.reading import one_change
 from tenantcfg.store.rows import open_grants, tenant_of, tenant_row
-from tenantcfg.store.schema import grants, tenants
+from tenantcfg.store.schema import grants, keys, tenants
 from tenantcfg.store.tenancy import added, named, removed
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row, Select, Table
 
     from tenantcfg.history import Attribution, Change
-    from tenantcfg.ids import AppId, Revision
+    from tenantcfg.ids import AppId, Revision, TenantId
     from tenantcfg.instants import Instant
     from tenantcfg.store.changing import Plan
     from tenantcfg.store.engine import Reading
@@ -46,20 +48,39 @@ def undo(revision: Revision, by: Attribution) -> Callable[[Reading], Plan]:
 
     def plan(reading: Reading) -> Plan:
         change = one_change(reading, revision)
+        if change.tenant is None:
+            return _key(reading, change, by)
         if effect(change) is Verb.SET:
-            return _list(reading, change, by)
-        return _tenant(reading, change, by)
+            return _list(reading, change, change.tenant, by)
+        return _tenant(reading, change, change.tenant, by)
 
     return plan
 
 
-def _list(reading: Reading, change: Change, by: Attribution) -> Plan:
+def _key(reading: Reading, change: Change, by: Attribution) -> Plan:
+    if effect(change) is not Verb.KEY_NEW:
+        raise Conflict(
+            "the change cannot be undone",
+            subject=f"revision {change.revision}",
+            why="a key that was ended does not come back, as its secret may be known to others",
+            hint="tenantcfg key new makes another",
+        )
+    made = change.operation.details["key"]
+    hint = "tenantcfg key revoke ends a key"
+    _refuse_later(change, _later_keys(reading, change, made), hint=hint)
+    found = live_key(reading, made)
+    assert found is not None  # noqa: S101 - one that is gone was refused as a later change
+    told = _undo(change, Verb.KEY_REVOKE)
+    return revoked(reading, (found,), by, told.verb, told.details)
+
+
+def _list(reading: Reading, change: Change, of: TenantId, by: Attribution) -> Plan:
     touched = [outcome.app for outcome in change.outcomes if outcome.effective]
     _refuse_later(change, _later_grants(reading, change, touched) | _removals(reading, change))
-    tenant = tenant_row(reading, change.tenant)
+    tenant = tenant_row(reading, of)
     assert tenant is not None  # noqa: S101 - one that is gone was refused as a later change
     modifier, lapsed = _reversed(change.outcomes, reading.now)
-    current = open_grants(reading, change.tenant, change.action)
+    current = open_grants(reading, of, change.action)
     outcomes = apply(modifier, current, now=reading.now).outcomes
     unrestored = tuple(
         Outcome(app, Result.UNCHANGED)
@@ -99,15 +120,15 @@ def _reversed(
     return ListModifier(add=tuple(back), remove=tuple(away), expiries=back), lapsed
 
 
-def _tenant(reading: Reading, change: Change, by: Attribution) -> Plan:
+def _tenant(reading: Reading, change: Change, of: TenantId, by: Attribution) -> Plan:
     verb = effect(change)
     later = _later_tenants(reading, change)
     if verb is Verb.TENANT_ADD:
         later |= _later_grants(reading, change, None)
     _refuse_later(change, later)
-    found = tenant_row(reading, change.tenant)
+    found = tenant_row(reading, of)
     if found is None:
-        return _known_again(reading, change, by)
+        return _known_again(reading, change, of, by)
     if verb is Verb.TENANT_ADD:
         return removed(reading, found, by, _undo(change, Verb.TENANT_REMOVE))
     if verb is Verb.TENANT_RENAME:
@@ -118,9 +139,9 @@ def _tenant(reading: Reading, change: Change, by: Attribution) -> Plan:
     return planned(reading, found, by, operation, action=change.action, effective=True)
 
 
-def _known_again(reading: Reading, change: Change, by: Attribution) -> Plan:
+def _known_again(reading: Reading, change: Change, of: TenantId, by: Attribution) -> Plan:
     """The plan that brings a removed tenant back, with its grants as far as they last."""
-    before = _as_it_was(reading, change)
+    before = _as_it_was(reading, change, of)
     modifier, lapsed = _reversed(change.outcomes, reading.now)
     outcomes = apply(modifier, (), now=reading.now).outcomes
     unrestored = tuple(Outcome(app, Result.UNCHANGED) for app in lapsed)
@@ -131,7 +152,7 @@ def _known_again(reading: Reading, change: Change, by: Attribution) -> Plan:
     }
     return added(
         reading,
-        change.tenant,
+        of,
         before.name,
         by,
         operation=_undo(change, Verb.TENANT_ADD, details),
@@ -139,9 +160,9 @@ def _known_again(reading: Reading, change: Change, by: Attribution) -> Plan:
     )
 
 
-def _as_it_was(reading: Reading, removal: Change) -> Tenant:
+def _as_it_was(reading: Reading, removal: Change, of: TenantId) -> Tenant:
     statement = select(tenants).where(
-        tenants.c.tenant == removal.tenant.value, tenants.c.to_revision == removal.revision
+        tenants.c.tenant == of.value, tenants.c.to_revision == removal.revision
     )
     return tenant_of(reading.connection.execute(statement).one())
 
@@ -176,6 +197,12 @@ def _later_tenants(reading: Reading, change: Change) -> set[int]:
     return {revision for row in rows for revision in _since(row, change)}
 
 
+def _later_keys(reading: Reading, change: Change, made: str) -> set[int]:
+    """The later revisions that touched the key *made*."""
+    rows = reading.connection.execute(select(keys).where(keys.c.id == made))
+    return {revision for row in rows for revision in _since(row, change)}
+
+
 def _removals(reading: Reading, change: Change) -> set[int]:
     """The later revisions that removed the tenant, whether or not it came back."""
     rows = reading.connection.execute(_touched_since(tenants, change)).all()
@@ -185,7 +212,7 @@ def _removals(reading: Reading, change: Change) -> set[int]:
 
 def _touched_since(table: Table, change: Change) -> Select[Any]:
     since = or_(table.c.from_revision > change.revision, table.c.to_revision > change.revision)
-    mine = [table.c.tenant == change.tenant.value]
+    mine = [table.c.tenant == column_of(change.tenant)]
     if table is grants:
         mine.append(grants.c.action == change.action)
     return select(table).where(*mine, since)
@@ -196,7 +223,12 @@ def _since(row: Row[Any], change: Change) -> set[int]:
     return {revision for revision in ends if revision and revision > change.revision}
 
 
-def _refuse_later(change: Change, later: set[int]) -> None:
+def _refuse_later(
+    change: Change,
+    later: set[int],
+    *,
+    hint: str = "undo those first, or say in a line what you want instead",
+) -> None:
     if not later:
         return
     named = ", ".join(map(str, sorted(later)[:_SHOWN]))
@@ -204,5 +236,5 @@ def _refuse_later(change: Change, later: set[int]) -> None:
         "the change cannot be undone",
         subject=f"revision {change.revision}",
         why=f"later changes touch the same: {named}{', ...' if len(later) > _SHOWN else ''}",
-        hint="undo those first, or say in a line what you want instead",
+        hint=hint,
     )

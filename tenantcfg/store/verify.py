@@ -27,8 +27,18 @@ from tenantcfg.errors import InvalidInput, quoted
 from tenantcfg.history import START, Change, Head, Verb, broken_link, canonical
 from tenantcfg.ids import Revision, is_guid
 from tenantcfg.instants import Instant
+from tenantcfg.keys import fingerprint
 from tenantcfg.store import bulk, schema
-from tenantcfg.store.effects import effect, name_key, tenant_after
+from tenantcfg.store.effects import (
+    column_of,
+    effect,
+    key_columns,
+    keys_after,
+    keys_ended,
+    name_key,
+    tenant_after,
+)
+from tenantcfg.store.typed import key_of
 from tenantcfg.store.views import Tenant
 
 if TYPE_CHECKING:
@@ -173,6 +183,8 @@ class _Tables:
             "grants_ended": self._by(schema.grants, "to_revision"),
             "tenants_begun": self._by(schema.tenants, "from_revision"),
             "tenants_ended": self._by(schema.tenants, "to_revision"),
+            "keys_begun": self._by(schema.keys, "from_revision"),
+            "keys_ended": self._by(schema.keys, "to_revision"),
         }
 
     def _by(self, table: Table, turn: str) -> _InTurn:
@@ -224,6 +236,8 @@ class _Rows:
     grants_ended: list[_Row]
     tenants_begun: list[_Row]
     tenants_ended: list[_Row]
+    keys_begun: list[_Row]
+    keys_ended: list[_Row]
 
 
 def _wrong_with(row: _Row, before: Head, tables: _Tables) -> Iterator[str]:
@@ -262,21 +276,22 @@ def _no_such(name: str, row: _Row) -> str:
 def _wrong_columns(row: _Row, change: Change, written: str) -> Iterator[str]:
     if row.content != written:
         yield "its content is not written as a change is"
-    told = (change.revision, change.at, change.tenant.value, change.by.actor.name)
+    told = (change.revision, change.at, column_of(change.tenant), change.by.actor.name)
     if (row.revision, row.at, row.tenant, row.actor) != told:
         yield "its columns differ from its content"
 
 
 def _wrong_rows(change: Change, rows: _Rows) -> Iterator[str]:
-    tenant = change.tenant.value
+    tenant = column_of(change.tenant)
     told = ((tenant, outcome.app.value) for outcome in change.outcomes)
     yield from _unlike("the look-up of app", told, ((row.tenant, row.app) for row in rows.apps))
     yield from _wrong_grants(change, rows)
     yield from _wrong_tenants(change, rows)
+    yield from _wrong_keys(change, rows)
 
 
 def _wrong_grants(change: Change, rows: _Rows) -> Iterator[str]:
-    place = (change.tenant.value, change.action)
+    place = (column_of(change.tenant), change.action)
     ending = ((*place, one.app.value, one.expired_at) for one in change.outcomes if _ends(one))
     ended = [(row.tenant, row.action, row.app, row.expires_at) for row in rows.grants_ended]
     yield from _unlike("the end of grant", ending, ended)
@@ -310,8 +325,8 @@ def _beginnings(
 
 
 def _wrong_tenants(change: Change, rows: _Rows) -> Iterator[str]:
-    verb, tenant = effect(change), change.tenant.value
-    ends = verb not in {Verb.SET, Verb.TENANT_ADD}
+    verb, tenant = effect(change), column_of(change.tenant)
+    ends = change.tenant is not None and verb not in {Verb.SET, Verb.TENANT_ADD}
     ended = {row.tenant: row for row in rows.tenants_ended}
     names = [row.tenant for row in rows.tenants_ended]
     yield from _unlike("the end of tenant", [tenant] if ends else [], names)
@@ -324,7 +339,7 @@ def _wrong_tenants(change: Change, rows: _Rows) -> Iterator[str]:
 
 def _tenant_begun(change: Change, before: _Row | None) -> Iterator[tuple[Any, ...]]:
     """The row of the tenant that the change opens, if it opens one."""
-    if effect(change) is Verb.SET:
+    if change.tenant is None or effect(change) is Verb.SET:
         return
     known = None
     if before is not None:
@@ -334,6 +349,35 @@ def _tenant_begun(change: Change, before: _Row | None) -> Iterator[tuple[Any, ..
     if after is not None:
         key = None if after.name is None else name_key(after.name)
         yield after.id.value, after.added, after.name, key, after.enabled
+
+
+def _wrong_keys(change: Change, rows: _Rows) -> Iterator[str]:
+    ended = {row.id: row for row in rows.keys_ended}
+    ids = [row.id for row in rows.keys_ended]
+    yield from _unlike("the end of key", keys_ended(change), ids)
+    yield from _ended_early(rows.keys_ended)
+    begun = [
+        (*(getattr(row, name) for name in _KEY_COLUMNS), fingerprint(str(row.digest)))
+        for row in rows.keys_begun
+    ]
+    yield from _unlike("key", _keys_begun(change, ended), begun)
+
+
+_KEY_COLUMNS = ("id", "added", "name", "name_key", "rights", "tenants", "expires_at")
+
+
+def _keys_begun(change: Change, ended: dict[str, _Row]) -> Iterator[tuple[Any, ...]]:
+    """The rows of keys that the change opens, each with the fingerprint of its digest."""
+    if not keys_ended(change) and effect(change) is not Verb.KEY_NEW:
+        return
+    before = {key: key_of(row) for key, row in ended.items()}
+    for key in keys_after(change, before, change.revision):
+        row = key_columns(key)
+        known = change.operation.details["fingerprint"]
+        if key.rotated:
+            # It only lasts out: with the digest that it had.
+            known = fingerprint(str(ended[key.id].digest))
+        yield (*(row[name] for name in _KEY_COLUMNS), known)
 
 
 def _ended_early(rows: list[_Row]) -> Iterator[str]:
