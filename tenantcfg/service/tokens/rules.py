@@ -157,6 +157,8 @@ def is_https(url: str) -> bool:
         return (
             parts.scheme == "https"
             and bool(parts.hostname)
+            # Asked for because a port that is none raises.
+            and parts.port != 0
             and "@" not in parts.netloc
             and not parts.fragment
             and url.isascii()

@@ -22,7 +22,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from tenantcfg.errors import quoted
 from tenantcfg.service.tokens.fetching import FetchFailed
-from tenantcfg.service.tokens.rules import template_of
+from tenantcfg.service.tokens.rules import TENANT, template_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -70,6 +70,10 @@ class SigningKey:
     algorithm: str
     issuer: str | None
     public: RSAKey | ECKey
+
+    def vouches(self, iss: str, tid: str) -> bool:
+        """Whether it may sign for the issuer *iss* of the tenant *tid* (participants P10.3)."""
+        return self.issuer is None or self.issuer.replace(TENANT, tid) == iss
 
 
 def signing_key(jwk: object) -> SigningKey:
@@ -220,6 +224,8 @@ class SigningKeys:
                 raise FetchFailed("there is no usable key in the set")  # noqa: TRY301
         except FetchFailed as why:
             _LOG.warning("signing keys did not come", issuer=self._name, why=str(why))
+        except Exception as why:  # noqa: BLE001 - nobody may be waiting, so it is told here
+            _LOG.error("signing keys did not come", issuer=self._name, exc_info=why)
         else:
             # Whole: a key that the issuer withdrew is gone.
             self._known, self._known_at, self._failed = known, began, False
