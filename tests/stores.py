@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+from typing import TYPE_CHECKING
 
 from sqlalchemy import update
 
 from tenantcfg import AppId, Attribution, ListModifier, Store, TenantId
 from tenantcfg.history import Actor, Change
 from tenantcfg.instants import Instant
+from tenantcfg.keys import Right, ServiceKey
 from tenantcfg.store import schema
 from tenantcfg.store.address import Address
 from tenantcfg.store.engine import engine_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 BY = Attribution(Actor("os:alice"), reason="a test")
 CONTOSO = TenantId("b7d4c6de-2d5f-4a53-9a9a-5c0e6b0f3d21")
@@ -49,6 +55,20 @@ def a_grant(
 def revoke(store: Store, app: AppId = APP, tenant: TenantId = CONTOSO) -> Change:
     """The change that took the right of *app* away."""
     return store.modify(tenant, ListModifier(remove=(app,)), by=BY)
+
+
+def a_key(
+    store: Store,
+    name: str = "calls",
+    *,
+    rights: Collection[Right] = (Right.CHECK,),
+    tenants: Collection[TenantId] | None = None,
+    until: Instant | None = None,
+) -> ServiceKey:
+    """A key that the store knows."""
+    key = ServiceKey.new(secrets.token_bytes)
+    store.add_key(name, key, rights=rights, tenants=tenants, expires_at=until, by=BY)
+    return key
 
 
 def let_time_pass(url: str, until: Instant) -> None:

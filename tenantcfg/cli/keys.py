@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["key"]
 
 _NEW_COLUMNS = ("key", "id", "name", "rights", "tenants", "expires_at", "revision")
-_COLUMNS = ("id", "name", "rights", "tenants", "expires_at", "state", "added")
+_COLUMNS = ("id", "name", "rights", "all_tenants", "tenants", "expires_at", "state", "added")
 
 
 @click.group(
@@ -240,6 +240,7 @@ def _row(one: Key, now: Instant) -> dict[str, Any]:
         "id": one.id,
         "name": one.name,
         "rights": sorted(right.value for right in one.rights),
+        "all_tenants": one.tenants is None,
         "tenants": None if one.tenants is None else list(one.tenants),
         "expires_at": None if one.expires_at is None else instants.text(one.expires_at),
         "state": _state(one, now),

@@ -15,11 +15,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 import tenantcfg
-from tenantcfg import StoreMissing, StoreNewer, StoreNotOurs
+from tenantcfg import Store, StoreMissing, StoreNewer, StoreNotOurs, StoreOlder
 from tenantcfg.store import admin, schema
 from tenantcfg.store.address import Address
 from tenantcfg.store.engine import engine_of
 from tenantcfg.store.version import SCHEMA_VERSION
+from tests.stores import a_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,14 +167,15 @@ def test_a_version_that_says_nothing_is_refused(new_url: str, statement: str) ->
 # The release after this one, as it will be
 
 
+NEXT = f"{int(SCHEMA_VERSION) + 1:04}"
 ADDED = '''
 """A column more."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{after}"
+down_revision = "{before}"
 
 
 def upgrade() -> None:
@@ -193,10 +195,29 @@ def a_later_release(folder: Path, *, failing: str = "") -> Path:
     """A copy of the program and its migrations, one migration further on."""
     later = folder / "later"
     copy_program(later / "tenantcfg", later / "migrations")
-    (later / "migrations" / "versions" / "0002_note.py").write_text(ADDED.format(failing=failing))
-    said = later / "tenantcfg" / "store" / "version.py"
-    said.write_text(said.read_text().replace('SCHEMA_VERSION = "0001"', 'SCHEMA_VERSION = "0002"'))
+    added = ADDED.format(before=SCHEMA_VERSION, after=NEXT, failing=failing)
+    (later / "migrations" / "versions" / f"{NEXT}_note.py").write_text(added)
+    speaks(later, NEXT)
     return later
+
+
+def the_first_release(folder: Path) -> Path:
+    """A copy of the program that knows the first migration alone, and makes no keys."""
+    first = folder / "first"
+    copy_program(first / "tenantcfg", first / "migrations")
+    for script in (first / "migrations" / "versions").glob("*.py"):
+        if not script.name.startswith("0001_"):
+            script.unlink()
+    speaks(first, "0001")
+    return first
+
+
+def speaks(program: Path, version: str) -> None:
+    """Make *version* the one that the program at *program* works with."""
+    said = program / "tenantcfg" / "store" / "version.py"
+    ours = f'SCHEMA_VERSION = "{SCHEMA_VERSION}"'
+    assert ours in said.read_text()
+    said.write_text(said.read_text().replace(ours, f'SCHEMA_VERSION = "{version}"'))
 
 
 def run(program: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -229,10 +250,11 @@ def test_an_upgrade_keeps_the_rows_and_a_copy_of_the_file(new_url: str, tmp_path
     later = a_later_release(tmp_path)
     first, again = run(later, UPGRADE, new_url), run(later, UPGRADE, new_url)
     file = Address.parse(new_url).path
-    kept = file.with_name("store.db.0001-1") if file else None
-    assert first.stdout == f"0001 0002 {kept.name if kept else None}\n", first.stderr
-    assert again.stdout == "0002 0002 None\n"
-    with pytest.raises(StoreNewer, match="its version is 0002, this program's 0001"):
+    kept = file.with_name(f"store.db.{SCHEMA_VERSION}-1") if file else None
+    name = kept.name if kept else None
+    assert first.stdout == f"{SCHEMA_VERSION} {NEXT} {name}\n", first.stderr
+    assert again.stdout == f"{NEXT} {NEXT} None\n"
+    with pytest.raises(StoreNewer, match=f"is {NEXT}, this program's {SCHEMA_VERSION}"):
         admin.create(new_url)
     if kept:
         assert kept.stat().st_mode & 0o777 == 0o600
@@ -269,8 +291,38 @@ from tenantcfg.store import admin
 print(admin.restore(sys.argv[1], sys.argv[2]).revision, admin.current(sys.argv[2]))
 """
     later = a_later_release(tmp_path)
-    assert run(later, code, str(backup), str(tmp_path / "new" / "store.db")).stdout == "1 0002\n"
-    assert admin.current(backup) == "0001"
+    restored = run(later, code, str(backup), str(tmp_path / "new" / "store.db"))
+    assert restored.stdout == f"1 {NEXT}\n", restored.stderr
+    assert admin.current(backup) == SCHEMA_VERSION
+
+
+def test_a_filled_store_of_the_first_release_gets_its_keys(new_url: str, tmp_path: Path) -> None:
+    made = run(the_first_release(tmp_path), FILL, new_url, "Contoso")
+    assert made.stderr == ""
+    assert admin.current(new_url) == "0001"
+    with pytest.raises(StoreOlder, match="tenantcfg db upgrade"):
+        Store.open(new_url)
+    done = admin.upgrade(new_url)
+    assert (done.before, done.after) == ("0001", SCHEMA_VERSION)
+    assert admin.check_schema(new_url) == ()
+    with Store.open(new_url) as store:
+        assert [tenant.name for tenant in store.tenants()] == ["Contoso"]
+        key = a_key(store)
+        assert [one.id for one in store.service_keys()] == [key.id]
+        assert store.verify() == ()
+
+
+def test_a_backup_of_the_first_release_is_restored_with_room_for_keys(
+    new_url: str, tmp_path: Path
+) -> None:
+    old = tmp_path / "old" / "store.db"
+    made = run(the_first_release(tmp_path), FILL, str(old), "Contoso")
+    assert made.stderr == ""
+    assert admin.restore(old, new_url).revision == 1
+    with Store.open(new_url) as store:
+        a_key(store)
+        assert store.verify() == ()
+    assert admin.current(old) == "0001"
 
 
 # Found wherever the package lies

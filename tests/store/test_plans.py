@@ -8,6 +8,7 @@ to the database is caught, and the database is asked how it would find the rows.
 from __future__ import annotations
 
 import re
+import secrets
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from tenantcfg import (
 )
 from tenantcfg.history import Actor
 from tenantcfg.instants import Instant
+from tenantcfg.keys import Right, ServiceKey
 from tenantcfg.store import (
     admin,
     postgresql,
@@ -37,6 +39,7 @@ from tenantcfg.store import (
 )
 from tenantcfg.store.address import Address
 from tenantcfg.store.engine import engine_of
+from tests.stores import a_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,9 +50,21 @@ TENANTS = [TenantId(f"tenant-{number}") for number in range(40)]
 APPS = tuple(AppId(f"app-{number}") for number in range(30))
 TENANT, APP = TENANTS[7], APPS[3]
 EARLIER = Revision(60)
+RIGHTS = (Right.CHECK,)
 
 # Who asks for all rows is answered by reading all rows; everything else goes by an index.
-READS_ALL = {"tenants": {"tenants"}, "tenants as of": {"tenants"}, "known apps": {"grants"}}
+READS_ALL = {
+    "tenants": {"tenants"},
+    "tenants as of": {"tenants"},
+    "known apps": {"grants"},
+    # Of keys there are a handful, and names are compared without regard to case.
+    "service keys": {"keys"},
+    "find key": {"keys"},
+    "add key": {"keys"},
+    "rotate key": {"keys"},
+    "revoke key": {"keys"},
+    "undo a key": {"keys"},
+}
 
 
 def suppressed(use: Callable[[], object]) -> bool:
@@ -83,6 +98,18 @@ DOORS: dict[str, Callable[[Store], object]] = {
     "history since": lambda store: list(store.history(since=Instant(1), limit=3)),
     "history until": lambda store: list(store.history(until=Instant(2**52), limit=3)),
     "change": lambda store: store.change(EARLIER),
+    "changes after": lambda store: store.changes_after(EARLIER, limit=3),
+    "service keys": lambda store: store.service_keys(),
+    "find key": lambda store: store.find_key("KEY 7"),
+    "add key": lambda store: a_key(store, "new", tenants=[TENANT]),
+    "rotate key": lambda store: store.rotate_key(
+        "key 7", ServiceKey.new(secrets.token_bytes), by=BY
+    ),
+    "revoke key": lambda store: store.revoke_key("key 8", by=BY),
+    "undo a key": lambda store: store.undo(
+        store.add_key("x", ServiceKey.new(secrets.token_bytes), rights=RIGHTS, by=BY).revision,
+        by=BY,
+    ),
     "modify": lambda store: store.modify(TENANT, ListModifier(remove=(APP,)), by=BY),
     "undo a list": lambda store: store.undo(store.head().revision, by=BY),
     "add": lambda store: store.add_tenant(TenantId("new"), "New", by=BY),
@@ -108,6 +135,8 @@ def store(store_url: str) -> Iterator[Store]:
             store.modify(tenant, ListModifier(add=APPS), by=BY)
         for tenant in TENANTS[:30]:
             store.modify(tenant, ListModifier(replace=APPS[:20]), by=BY)
+        for number in range(10):
+            a_key(store, f"key {number}")
         yield store
 
 
@@ -150,7 +179,8 @@ BY_KEY = re.compile(r"ORDER BY (changes|tenants)\.(?:revision|tenant)(?: DESC)?\
 def read_through(plan: str) -> set[str]:
     """The tables that are read from end to end."""
     found = re.findall(r"^SCAN (\w+)|Seq Scan on (\w+)", plan, re.MULTILINE)
-    return {one or other for one, other in found} & {"changes", "change_apps", "tenants", "grants"}
+    ours = {"changes", "change_apps", "grants", "keys", "tenants"}
+    return {one or other for one, other in found} & ours
 
 
 def test_every_statement_finds_its_rows_by_an_index(store: Store, store_url: str) -> None:
@@ -167,7 +197,7 @@ def test_every_statement_finds_its_rows_by_an_index(store: Store, store_url: str
 
 
 def test_every_door_that_reads_or_changes_is_tried_above() -> None:
-    asked = {"check", "check_many", "check_async", "explain", "near_misses"}
+    asked = {"ask", "check", "check_many", "check_async", "explain", "near_misses", "search"}
     others = {"open", "close", "verify"}
     doors = {name for name in vars(Store) if not name.startswith("_")} - asked - others
     code = " ".join(str(door.__code__.co_names) for door in DOORS.values())
@@ -178,6 +208,8 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "sqlite": {
         questions.SQLITE_ONE: ("tenant-7", "remove_participant", "app-3"),
         questions.SQLITE_MANY: ('[["tenant-7","app-3"],["x","y"]]', "remove_participant"),
+        questions.SQLITE_ONE_ASKED: ("tenant-7", "remove_participant", "app-3", "a"),
+        questions.SQLITE_MANY_ASKED: ('[["tenant-7","app-3","a"]]', "remove_participant"),
     },
     "postgresql": {
         questions.POSTGRESQL_ONE: {
@@ -188,6 +220,18 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         questions.POSTGRESQL_MANY: {
             "tenants": ["tenant-7", "x"],
             "apps": ["app-3", "y"],
+            "action": "remove_participant",
+        },
+        questions.POSTGRESQL_ONE_ASKED: {
+            "tenant": "tenant-7",
+            "app": "app-3",
+            "action": "remove_participant",
+            "key": "a",
+        },
+        questions.POSTGRESQL_MANY_ASKED: {
+            "tenants": ["tenant-7", "x"],
+            "apps": ["app-3", "y"],
+            "keys": ["a", None],
             "action": "remove_participant",
         },
     },
@@ -236,6 +280,28 @@ def test_an_explanation_finds_its_rows_by_an_index(store: Store, store_url: str)
         "tenant": "tenant-7",
     }
     texts = [getattr(reasons, name) for name in reasons.__all__]
+    if store.dialect == "postgresql":
+        texts = [snapshots.as_psycopg_has_it(text) for text in texts]
+    planned = list(plans(store_url, [(text, values) for text in texts]))
+    assert len(planned) == len(texts)
+    for statement, plan in planned:
+        assert read_through(plan) == set(), f"{statement}\n{plan}"
+
+
+def test_a_search_finds_its_rows_by_an_index(store: Store, store_url: str) -> None:
+    other = {"sqlite": "POSTGRESQL", "postgresql": "SQLITE"}[store.dialect]
+    values: dict[str, object] = {
+        "action": "remove_participant",
+        "after": "",
+        "app": "app-3",
+        "enabled": True,
+        "key": "a",
+        "most": 6,
+        "now": 2**50,
+        "tenant": "tenant-7",
+        "within": '["tenant-7", "tenant-8"]',
+    }
+    texts = [getattr(searches, name) for name in searches.__all__ if not name.startswith(other)]
     if store.dialect == "postgresql":
         texts = [snapshots.as_psycopg_has_it(text) for text in texts]
     planned = list(plans(store_url, [(text, values) for text in texts]))
