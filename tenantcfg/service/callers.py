@@ -5,32 +5,18 @@ Whose requests proxies hold, as it was configured (check F7): tokens, or headers
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-import structlog
-
 from tenantcfg.errors import SettingInvalid
-from tenantcfg.service.http import Problem
 from tenantcfg.service.proxies import HeaderCallers, TokenCallers
-from tenantcfg.service.tokens import (
-    AccessTokens,
-    Idtyp,
-    Issuer,
-    KeysUnavailable,
-    TokenRefused,
-    TokenRules,
-)
+from tenantcfg.service.tokens import AccessTokens, Idtyp, Issuer, TokenRules
 
 if TYPE_CHECKING:
     from tenantcfg.service.proxies import Callers
     from tenantcfg.service.settings import ServiceSettings
-    from tenantcfg.service.tokens import TokenHolder
 
 __all__ = ["Configured", "callers_of", "rules_of"]
-
-_LOG = structlog.get_logger("tenantcfg.service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +38,7 @@ def callers_of(told: ServiceSettings) -> Configured:
         certified = told.tls_client_ca is not None
         return Configured(HeaderCallers(told.proxy_secret, certified=certified))
     tokens = AccessTokens(rules_of(told))
-    return Configured(TokenCallers(_Verified(tokens)), tokens)
+    return Configured(TokenCallers(tokens), tokens)
 
 
 def rules_of(told: ServiceSettings) -> TokenRules:
@@ -95,22 +81,3 @@ def _below(issuer: str) -> str:
             hint="set entra_discovery or entra_jwks",
         )
     return issuer.rstrip("/") + "/.well-known/openid-configuration"
-
-
-class _Verified:
-    """Tokens that pass; of others it is told in the error table's words (check F4)."""
-
-    def __init__(self, tokens: AccessTokens) -> None:
-        self._tokens = tokens
-
-    async def verify(self, token: str, /) -> TokenHolder:
-        """Who holds *token*."""
-        try:
-            return await self._tokens.verify(token)
-        except TokenRefused as why:
-            _LOG.info("a token was refused", kind=why.kind, why=why.why)
-            if why.kind.status == HTTPStatus.UNAUTHORIZED:
-                raise Problem("unauthenticated", "the token is none that is taken") from why
-            raise Problem("forbidden", "the token is not one that may ask") from why
-        except KeysUnavailable as why:
-            raise Problem("unavailable", "the issuer's keys are not at hand") from why

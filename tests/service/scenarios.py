@@ -15,7 +15,7 @@ from tenantcfg.service.http import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tenantcfg.service.authzen import Asker, Freshness, Question, Search
+    from tenantcfg.service.authzen import Asker, Question, Search
     from tenantcfg.service.http import Request
 
 TOKEN = "the-enforcement-point"  # noqa: S105 - known to the tests alone
@@ -47,10 +47,10 @@ class Scenario:
     may: Callable[[Question], bool]
     candidates: Mapping[str, Sequence[str]]
 
-    async def judge(self, questions: Sequence[Question], asker: Asker, fresh: Freshness) -> Judged:
+    async def judge(self, questions: Sequence[Question], *_: object) -> Judged:
         return Judged([Permit() if self.may(one) else _DENIED for one in questions])
 
-    async def search(self, search: Search, asker: Asker, fresh: Freshness) -> Page:
+    async def search(self, search: Search, *_: object) -> Page:
         fits = [one for one in self.candidates[search.sought] if self.may(_closed(search, one))]
         found = sorted(fits)
         rest = [one for one in found if one > search.after]
@@ -86,7 +86,8 @@ def _fixture(asked: Question) -> bool:
         return False
     if what.name == "write":
         if which.properties.get("status", _STATUS[which.id]) == "archived":
-            return who.properties.get("role", _ROLE[who.id]) == "admin"
+            role: str = who.properties.get("role", _ROLE[who.id])
+            return role == "admin"
         return (who.id, which.id) == ("alice", "record-1")
     if what.name == "delete":
         soft = what.properties.get("soft") is True
@@ -124,7 +125,7 @@ def _person(subject: str) -> tuple[str, set[str]]:
 
 def _todo(asked: Question) -> bool:
     mail, roles = _person(asked.subject.id)
-    own = "editor" in roles and asked.resource.properties.get("ownerID") == mail
+    own: bool = "editor" in roles and asked.resource.properties.get("ownerID") == mail
     match asked.action.name:
         case "can_read_user" | "can_read_todos":
             return True
@@ -164,7 +165,7 @@ def records(people: list[dict[str, Any]], papers: list[dict[str, Any]]) -> Scena
         person, paper = who.get(asked.subject.id), which.get(asked.resource.id)
         if person is None or paper is None:
             return False
-        own = paper["owner"] == person["id"]
+        own: bool = paper["owner"] == person["id"]
         near, leads = paper["department"] == person["department"], person["role"] == "manager"
         grants = {"view": own or near or leads, "edit": own or (near and leads), "delete": own}
         return grants.get(asked.action.name, False)

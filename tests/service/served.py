@@ -1,6 +1,5 @@
 """
-Services to ask: the program in a process of its own, and any source of decisions behind a real
-server in a thread.
+Services to ask: the program in a process of its own, and any decisions behind a real server.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ Run other cases by ``--authzen DIR``, which is laid out as ``authzen/`` here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,8 @@ from tests.service.scenarios import FIXTURE, GATEWAY, TODO, TOKEN, records
 from tests.service.served import layer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.service.scenarios import Scenario
 
 Client = httpx.Client
