@@ -54,7 +54,18 @@ attributions = st.builds(
     st.none() | texts,
     st.none() | texts,
 )
-drafts = st.builds(
+
+
+def of_one_kind(change: Change, effect: Verb) -> Change:
+    """*change*, of which an undo comes to *effect*, and of no tenant if it is of keys."""
+    operation = change.operation
+    if operation.verb is Verb.UNDO:
+        operation = Operation(Verb.UNDO, {**operation.details, "effect": effect.value})
+    tenant = None if operation.effect.of_keys else change.tenant
+    return replace(change, operation=operation, tenant=tenant)
+
+
+any_tenants = st.builds(
     Change,
     revision=st.just(Revision(0)),
     at=instants,
@@ -64,6 +75,8 @@ drafts = st.builds(
     operation=operations,
     outcomes=st.lists(outcomes, max_size=3).map(tuple),
 )
+effects = st.sampled_from([verb for verb in Verb if verb is not Verb.UNDO])
+drafts = st.builds(of_one_kind, any_tenants, effects)
 
 
 def chain(changes: list[Change]) -> list[Change]:
@@ -284,3 +297,20 @@ def test_what_was_not_written_by_a_change_is_not_read_as_one(damage: dict[str, A
         Change.from_json(row | damage)
     with pytest.raises(ValueError, match="KeyError"):
         Change.from_json({})
+
+
+@pytest.mark.parametrize(
+    ("verb", "tenant"), [("set", None), ("key.new", "t1"), ("undo", None), ("key.revoke", "")]
+)
+def test_a_change_of_keys_is_of_no_tenant_and_each_other_of_one(
+    verb: str, tenant: str | None
+) -> None:
+    by = Attribution(Actor("os:alice"))
+    change = Change(
+        Revision(0), Instant(0), None, REMOVE_PARTICIPANT, by, Operation(Verb.KEY_NEW, {}), ()
+    )
+    row = seal(change, START).to_json()
+    assert Change.from_json(row).tenant is None
+    operation = {"verb": verb, "effect": "set"} if verb == "undo" else {"verb": verb}
+    with pytest.raises(ValueError, match=r"of the tenant|not a change"):
+        Change.from_json({**row, "operation": operation, "tenant": tenant})

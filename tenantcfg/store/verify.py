@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, Select, select, text, type_coerce
 
+from tenantcfg import instants
 from tenantcfg.configuration import Result
 from tenantcfg.errors import InvalidInput, quoted
 from tenantcfg.history import START, Change, Head, Verb, broken_link, canonical
@@ -38,7 +39,6 @@ from tenantcfg.store.effects import (
     name_key,
     tenant_after,
 )
-from tenantcfg.store.typed import key_of
 from tenantcfg.store.views import Tenant
 
 if TYPE_CHECKING:
@@ -368,16 +368,15 @@ _KEY_COLUMNS = ("id", "added", "name", "name_key", "rights", "tenants", "expires
 
 def _keys_begun(change: Change, ended: dict[str, _Row]) -> Iterator[tuple[Any, ...]]:
     """The rows of keys that the change opens, each with the fingerprint of its digest."""
-    if not keys_ended(change) and effect(change) is not Verb.KEY_NEW:
-        return
-    before = {key: key_of(row) for key, row in ended.items()}
-    for key in keys_after(change, before, change.revision):
+    details = change.operation.details
+    for key in keys_after(change, {}, change.revision):
         row = key_columns(key)
-        known = change.operation.details["fingerprint"]
-        if key.rotated:
-            # It only lasts out: with the digest that it had.
-            known = fingerprint(str(ended[key.id].digest))
-        yield (*(row[name] for name in _KEY_COLUMNS), known)
+        yield (*(row[name] for name in _KEY_COLUMNS), details["fingerprint"])
+    old = ended.get(details["replaces"]) if effect(change) is Verb.KEY_ROTATE else None
+    if old is not None and details["until"] is not None:
+        # As it lies: its name given away, and all else as it was when it began.
+        kept = (old.id, old.added, old.name, None, old.rights, old.tenants)
+        yield (*kept, instants.parse(details["until"]), fingerprint(str(old.digest)))
 
 
 def _ended_early(rows: list[_Row]) -> Iterator[str]:

@@ -7,7 +7,9 @@ receipts, as JSON, and says what there must be, at every revision.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import secrets
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +25,8 @@ from tenantcfg import AppId, Attribution, ListModifier, Revision, Store, TenantI
 from tenantcfg.errors import Conflict, InvalidInput, UnknownTenant
 from tenantcfg.history import Actor
 from tenantcfg.instants import from_datetime
+from tenantcfg.instants import text as instant_text
+from tenantcfg.keys import Right, ServiceKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,12 +52,18 @@ class Model:
     tenants: dict[str, dict[str, Any]] = field(default_factory=dict)
     grants: dict[tuple[str, str], str | None] = field(default_factory=dict)
     order: dict[str, list[str]] = field(default_factory=dict)
+    keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     at: str = ""
 
     def read(self, receipt: dict[str, Any]) -> None:
         self.at = receipt["at"]
         operation = receipt["operation"]
-        self._tenant(receipt["tenant"], operation.get("effect", operation["verb"]), operation)
+        verb = operation.get("effect", operation["verb"])
+        if verb.startswith("key."):
+            assert receipt["tenant"] is None
+            self._key(verb, operation)
+            return
+        self._tenant(receipt["tenant"], verb, operation)
         for outcome in receipt["outcomes"]:
             self._grant(receipt["tenant"], outcome)
 
@@ -67,6 +77,18 @@ class Model:
             self.tenants[tenant]["enabled"] = verb == "tenant.enable"
         elif verb == "tenant.remove":
             del self.tenants[tenant]
+
+    def _key(self, verb: str, operation: dict[str, Any]) -> None:
+        if verb == "key.revoke":
+            for key in operation["keys"]:
+                del self.keys[key]
+            return
+        if verb == "key.rotate":
+            old = self.keys.pop(operation["replaces"])
+            if operation["until"] is not None:
+                self.keys[operation["replaces"]] = {**old, "expires_at": operation["until"]}
+        told = ("name", "rights", "tenants", "expires_at")
+        self.keys[operation["key"]] = {name: operation[name] for name in told}
 
     def _grant(self, tenant: str, outcome: dict[str, Any]) -> None:
         app, result = outcome["app"], outcome["result"]
@@ -145,6 +167,29 @@ class Undo:
         return store.undo(Revision(int(store.head().revision) - self.back), by=BY)
 
 
+@dataclass(frozen=True)
+class OfKey:
+    what: str
+    name: str
+    rights: frozenset[Right]
+    tenants: tuple[TenantId, ...] | None
+    span: int | None
+
+    def __call__(self, store: Store) -> object:
+        key = ServiceKey.new(secrets.token_bytes)
+        until = None
+        if self.span is not None:
+            until = from_datetime(datetime.now(UTC) + timedelta(microseconds=self.span))
+        if self.what == "new":
+            return store.add_key(
+                self.name, key, rights=self.rights, tenants=self.tenants, expires_at=until, by=BY
+            )
+        if self.what == "rotate":
+            overlap = self.span or 0
+            return store.rotate_key(self.name, key, overlap=overlap, by=BY)
+        return store.revoke_key(self.name, by=BY)
+
+
 commands = st.one_of(
     st.builds(Edit, tenants, some_apps, some_apps, st.booleans(), spans, st.booleans()),
     st.builds(Edit, tenants, some_apps, some_apps, st.booleans(), spans, st.booleans()),
@@ -153,6 +198,14 @@ commands = st.one_of(
         st.sampled_from(["add", "add", "rename", "enable", "disable", "remove"]),
         tenants,
         names,
+    ),
+    st.builds(
+        OfKey,
+        st.sampled_from(["new", "new", "rotate", "revoke"]),
+        st.sampled_from(["calls", "CALLS", "other"]),
+        st.frozensets(st.sampled_from(Right), min_size=1),
+        st.none() | st.lists(tenants, max_size=2).map(tuple),
+        spans,
     ),
     st.builds(Undo, st.integers(0, 3)),
 )
@@ -211,6 +264,7 @@ def test_the_state_rebuilt_from_the_receipts_is_the_stores(
             model.read(json.loads(json.dumps(receipt.to_json())))
             assert_same(store, model, receipt.revision)
         assert_same_now(store, model)
+        assert_same_keys(store, model)
         assert store.verify(head=store.head()) == ()
 
 
@@ -236,6 +290,27 @@ def assert_same(store: Store, model: Model, revision: Revision) -> None:
             for tenant, about in model.tenants.items()
             if about["enabled"] and app in model.in_force(tenant, model.at)
         )
+
+
+def assert_same_keys(store: Store, model: Model) -> None:
+    """As an admin sees them, and as whoever asks with one finds it."""
+    listed = {
+        key.id: {
+            "name": key.name,
+            "rights": sorted(key.rights),
+            "tenants": None if key.tenants is None else list(key.tenants),
+            "expires_at": None if key.expires_at is None else instant_text(key.expires_at),
+        }
+        for key in store.service_keys()
+    }
+    assert listed == model.keys
+    every = {
+        change.operation.details["key"]
+        for change in store.history()
+        if "key" in change.operation.details
+    }
+    found = {key: asyncio.run(store.ask((), key=key)).key for key in every}
+    assert {key for key, facts in found.items() if facts is not None} == set(model.keys)
 
 
 def assert_same_now(store: Store, model: Model) -> None:

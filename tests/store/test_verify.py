@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import secrets
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -13,10 +14,12 @@ from tenantcfg import AppId, Attribution, InvalidInput, ListModifier, Store, Ten
 from tenantcfg.errors import StoreNotOurs
 from tenantcfg.history import Actor
 from tenantcfg.instants import from_datetime
+from tenantcfg.keys import Right, ServiceKey
 from tenantcfg.store import admin, schema
 from tenantcfg.store.address import Address
 from tenantcfg.store.engine import engine_of
 from tenantcfg.store.verify import problems
+from tests.stores import a_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +55,13 @@ def a_history(store: Store) -> None:
     store.disable_tenant(FABRIKAM, by=BY)
     gone = store.remove_tenant(FABRIKAM, by=BY)
     store.undo(gone.revision, by=BY)
+    a_key(store, "everywhere", rights=(Right.CHECK, Right.READ))
+    a_key(store, "calls", tenants=[CONTOSO, FABRIKAM], until=LATER)
+    store.rotate_key("calls", ServiceKey.new(secrets.token_bytes), by=BY)
+    store.rotate_key("everywhere", ServiceKey.new(secrets.token_bytes), overlap=0, by=BY)
+    store.revoke_key("everywhere", by=BY)
+    a_key(store, "gone")
+    store.undo(store.head().revision, by=BY)
 
 
 @pytest.fixture
@@ -118,7 +128,14 @@ def another(column: Column[Any], value: str | int | None) -> str | int:
     return 1 if value is None else value + 1
 
 
-TABLES = [schema.changes, schema.change_apps, schema.tenants, schema.grants, schema.head]
+TABLES = [
+    schema.changes,
+    schema.change_apps,
+    schema.tenants,
+    schema.grants,
+    schema.keys,
+    schema.head,
+]
 tables = pytest.mark.parametrize("table", TABLES, ids=[table.name for table in TABLES])
 
 
@@ -172,7 +189,7 @@ def test_every_row_that_is_put_in_beside_another_is_found(
             assert tampered(connection, insert(table).values(values)), f"{column} of {row}"
 
 
-@pytest.mark.parametrize("table", [schema.change_apps, schema.tenants, schema.grants])
+@pytest.mark.parametrize("table", [schema.change_apps, schema.tenants, schema.grants, schema.keys])
 def test_every_row_that_is_there_twice_is_found_also_without_its_constraints(
     connection: Connection, table: Table
 ) -> None:
@@ -189,7 +206,7 @@ def test_every_row_that_is_there_twice_is_found_also_without_its_constraints(
             assert [one for one in said if "not told by the history" in one], str(again)
 
 
-@pytest.mark.parametrize("table", [schema.changes, schema.tenants, schema.grants])
+@pytest.mark.parametrize("table", [schema.changes, schema.tenants, schema.grants, schema.keys])
 def test_every_two_rows_that_change_places_are_found(connection: Connection, table: Table) -> None:
     keys = [column.name for column in table.primary_key]
     rows = rows_of(connection, table)
@@ -265,6 +282,9 @@ def test_what_sqlite_alone_would_keep_is_found(connection: Connection, store: St
         ("tenants", "enabled"),
         ("change_apps", "revision"),
         ("changes", "at"),
+        ("keys", "to_revision"),
+        ("keys", "digest"),
+        ("keys", "expires_at"),
     ):
         for value in ("'abc'", "7", "2.5", "x'00ff'"):
             said = tampered(connection, text(f"UPDATE {table} SET {column} = {value}"))  # noqa: S608
