@@ -5,10 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.service.served import Service
+from tests.service.stock import Stock, stocked
+
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
+
+    from tests.postgres import Server
+    from tests.templates import FileTemplate, TablesTemplate
 
 CASES = Path(__file__).parent / "authzen"
+PUBLIC = "https://pdp.example.com/t1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,3 +27,45 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=str(CASES),
         help="run the AuthZEN cases of another folder",
     )
+
+
+@pytest.fixture(scope="session")
+def file_stock(tmp_path_factory: pytest.TempPathFactory, file_template: FileTemplate) -> Stock:
+    """The stock in an embedded store; nobody changes it."""
+    path = tmp_path_factory.mktemp("stock") / "store" / "store.db"
+    file_template.copy_to(path)
+    return stocked(f"sqlite:///{path}")
+
+
+@pytest.fixture(scope="session")
+def shared_stock(postgres: Server, tables_template: TablesTemplate) -> Iterator[Stock]:
+    """The stock in PostgreSQL; nobody changes it."""
+    with postgres.database() as url:
+        tables_template.copy_to(url)
+        yield stocked(url)
+
+
+@pytest.fixture(scope="session", params=["file", "shared"])
+def stock(request: pytest.FixtureRequest) -> Stock:
+    """The stock, once in each database."""
+    found: Stock = request.getfixturevalue(f"{request.param}_stock")
+    return found
+
+
+@pytest.fixture(scope="session")
+def service(stock: Stock) -> Iterator[Service]:
+    """A service on the stock, in each database, with all that can be set for it."""
+    with serving(stock, "--public-url", PUBLIC) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def file_service(file_stock: Stock) -> Iterator[Service]:
+    """A service on the stock in an embedded store."""
+    with serving(file_stock) as running:
+        yield running
+
+
+def serving(stock: Stock, *options: str) -> Service:
+    """The program, serving *stock* on a port that was free."""
+    return Service("--store", stock.url, "--bind", "127.0.0.1:0", *options)

@@ -76,7 +76,8 @@ def batch_of(members: Mapping[str, Any], most: int) -> Batch | None:
     if not isinstance(options, dict):
         raise _wrong("options", "an object")
     semantic = options.get("evaluations_semantic", Semantic.EXECUTE_ALL)
-    if semantic not in set(Semantic):
+    # A tuple: what was sent may be a list, which no set can be asked about.
+    if semantic not in tuple(Semantic):
         raise _wrong("options.evaluations_semantic", f"one of {', '.join(Semantic)}")
     items = members.get("evaluations", [])
     if not isinstance(items, list):
