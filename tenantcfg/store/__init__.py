@@ -8,6 +8,6 @@ SQLAlchemy nor alembic; `tenantcfg.store.admin` makes, upgrades, saves and copie
 from __future__ import annotations
 
 from tenantcfg.store.door import Store
-from tenantcfg.store.views import Answered, Explanation, Found, Key, Tenant
+from tenantcfg.store.views import Answered, Explanation, Followed, Found, Key, Tenant
 
-__all__ = ["Answered", "Explanation", "Found", "Key", "Store", "Tenant"]
+__all__ = ["Answered", "Explanation", "Followed", "Found", "Key", "Store", "Tenant"]

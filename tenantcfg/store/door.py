@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tenantcfg.store.changing import Plan
     from tenantcfg.store.engine import Database, Reading
     from tenantcfg.store.verify import Problem
-    from tenantcfg.store.views import Answered, Explanation, Found, Key, Tenant
+    from tenantcfg.store.views import Answered, Explanation, Followed, Found, Key, Tenant
 
 __all__ = ["Store"]
 
@@ -269,6 +269,28 @@ class Store:
         arguments.require(int, revision=revision, limit=limit)
         arguments.limit(limit)
         return self._read(lambda reading: changes_after(reading, revision, limit))
+
+    def follow(
+        self, revision: int, *, limit: int, tenants: Collection[str] | None = None
+    ) -> Followed:
+        """
+        The changes of tenants behind *revision*, those of service keys left out.
+
+        It comes with the last one before them, so that a reader sees whether one is missing.
+
+        Args:
+            revision: one that was seen; 0: from the beginning. Beyond the head there are none.
+            limit: how many at most.
+            tenants: the ids of those that may be seen, in canonical form; None: all.
+
+        Raises:
+            InvalidInput: *limit* or *revision* is negative.
+        """
+        from tenantcfg.store.following import follow  # noqa: PLC0415
+
+        arguments.require(int, revision=revision, limit=limit)
+        arguments.limit(limit)
+        return self._read(lambda reading: follow(reading, revision, limit, tenants))
 
     def service_keys(self) -> tuple[Key, ...]:
         """The keys that were not revoked, in force or run out, in the order of being made."""

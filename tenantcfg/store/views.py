@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tenantcfg.configuration import Grant
     from tenantcfg.decision import Decision
-    from tenantcfg.history import Change
+    from tenantcfg.history import Change, Head
     from tenantcfg.ids import Revision, TenantId
     from tenantcfg.instants import Instant
     from tenantcfg.keys import KeyFacts, Right
 
-__all__ = ["Answered", "Explanation", "Found", "Key", "Tenant"]
+__all__ = ["Answered", "Explanation", "Followed", "Found", "Key", "Tenant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +128,21 @@ class Found:
     total: int
     more: bool
     key: KeyFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """
+    A page of the changes that are seen, on one snapshot.
+
+    Attributes:
+        head: of the snapshot.
+        before: the last one that is seen, of those that the page comes behind; 0: none is.
+        changes: the oldest first.
+        through: up to this revision nothing that is seen is missing from the page.
+    """
+
+    head: Head
+    before: Revision
+    changes: tuple[Change, ...]
+    through: Revision

@@ -22,6 +22,7 @@ from tenantcfg import (
     ListModifier,
     Permit,
     Reason,
+    Revision,
     RevisionNotReached,
     Store,
     StoreReadOnly,
@@ -402,7 +403,7 @@ def test_a_rotation_is_not_undone(store: Store) -> None:
     with pytest.raises(Conflict, match="does not come back"):
         store.undo(rotated.revision, by=BY)
     with pytest.raises(Conflict, match="later changes touch the same: 2: tenantcfg key revoke"):
-        store.undo(1, by=BY)
+        store.undo(Revision(1), by=BY)
 
 
 @pytest.mark.parametrize("overlap", [-1, 2**62])
@@ -530,7 +531,9 @@ def test_more_than_a_thousand_questions_are_refused(store: Store) -> None:
         ([], {"at_least": True}),
     ],
 )
-def test_a_question_that_is_none_is_told(store: Store, questions: Any, more: Any) -> None:
+def test_a_question_that_is_none_is_told(
+    store: Store, questions: list[Any], more: dict[str, Any]
+) -> None:
     with pytest.raises(TypeError, match=r"(is|are) wanted"):
         ask(store, *questions, **more)
 

@@ -99,6 +99,10 @@ DOORS: dict[str, Callable[[Store], object]] = {
     "history until": lambda store: list(store.history(until=Instant(2**52), limit=3)),
     "change": lambda store: store.change(EARLIER),
     "changes after": lambda store: store.changes_after(EARLIER, limit=3),
+    "follow": lambda store: store.follow(EARLIER, limit=3),
+    "follow tenants": lambda store: store.follow(
+        EARLIER, limit=3, tenants=[TENANT.value, TENANTS[8].value]
+    ),
     "service keys": lambda store: store.service_keys(),
     "find key": lambda store: store.find_key("KEY 7"),
     "add key": lambda store: a_key(store, "new", tenants=[TENANT]),
