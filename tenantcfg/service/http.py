@@ -25,6 +25,7 @@ __all__ = [
     "LATE",
     "NO_STORE",
     "REQUEST_ID",
+    "STATUS",
     "Answer",
     "ClientGone",
     "Endpoint",
@@ -49,8 +50,7 @@ REQUEST_ID: Final = b"x-request-id"
 LATE: Final = "tenantcfg.late"
 """Set in the scope, by the server, when a body has taken too long to arrive."""
 
-# The error table (check E2).
-_STATUS: Final = {
+STATUS: Final = {
     "invalid_content_type": 400,
     "invalid_json": 400,
     "invalid_request": 400,
@@ -66,6 +66,8 @@ _STATUS: Final = {
     "unavailable": 503,
     "stale": 503,
 }
+"""The error table: each code and its status (check E2)."""
+
 _ALWAYS: Final[dict[str, Headers]] = {
     "unauthenticated": (CHALLENGE,),
     "unavailable": ((b"retry-after", b"1"),),
@@ -84,7 +86,7 @@ class Problem(Exception):
         super().__init__(code, message)
         self.code = code
         self.message = message
-        self.status = _STATUS[code]
+        self.status = STATUS[code]
         self.headers = (*_ALWAYS.get(code, ()), *headers)
 
     def answer(self) -> Answer:

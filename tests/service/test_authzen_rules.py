@@ -895,18 +895,20 @@ def test_c7_c8_each_decision_says_where_it_was_read_and_may_be_asked_to_be_fresh
 ) -> None:
     said = ask(EVALUATION, question()).headers
     revision, store = said["tenantcfg-revision"], said["tenantcfg-store"]
-    min_revision = "Tenantcfg_Min_Revision"
+
+    def least(revision: object) -> dict[str, Any]:
+        return {"Tenantcfg_Min_Revision": str(revision)}
 
     for path in QUESTIONS:
-        fresh = {min_revision: revision, "Tenantcfg_Store": store}
+        fresh = least(revision) | {"Tenantcfg_Store": store}
         assert ask(path, question(), **fresh).headers["tenantcfg-revision"] == revision
-        later = ask(path, question(), **{min_revision: str(int(revision) + 1)})
+        later = ask(path, question(), **least(int(revision) + 1))
         assert (later.status_code, later.json()["error"]) == (503, "stale")
         assert later.headers["retry-after"] == "1"
-        other = ask(path, question(), **{min_revision: "1", "Tenantcfg_Store": "another"})
+        other = ask(path, question(), Tenantcfg_Store="another", **least(1))
         assert (other.status_code, other.json()["error"]) == (503, "stale")
-        for wrong in ("x", "-1", "1.5", "1 "[:-1] + "x", "9" * 19):
-            refused = ask(path, question(), **{min_revision: wrong})
+        for wrong in ("x", "-1", "1.5", "1x", "9" * 19):
+            refused = ask(path, question(), **least(wrong))
             assert (refused.status_code, refused.json()["error"]) == INVALID
 
 
