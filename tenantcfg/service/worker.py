@@ -17,6 +17,7 @@ from tenantcfg.errors import SettingInvalid
 from tenantcfg.service.application import Application
 from tenantcfg.service.askers import Anybody, KeyHolders
 from tenantcfg.service.authzen import authzen
+from tenantcfg.service.changes import changes
 from tenantcfg.service.judging import StoreDecisions
 from tenantcfg.service.openapi import pages
 from tenantcfg.service.operations import (
@@ -101,7 +102,7 @@ class _Parts:
             public_url=told.public_url,
             max_body=told.max_body,
             max_batch=told.max_batch,
-        )
+        ) | changes(self._store, askers, self._watcher.failed, connections=told.max_connections)
 
     def _operations(self) -> dict[bytes, Endpoint]:
         elsewhere = self._told.metrics_bind
