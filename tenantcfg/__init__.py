@@ -46,6 +46,7 @@ __all__ = [
     "Grant",
     "InvalidInput",
     "ListModifier",
+    "NotAdmitted",
     "OutcomeUnknown",
     "Permit",
     "Reason",

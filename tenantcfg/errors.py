@@ -18,6 +18,7 @@ Every error of ours, and the one table of refusal reasons.
     |   +-- StoreReadOnly
     |   +-- StoreFull
     +-- SettingInvalid        a setting is missing or cannot be used          exit 2
+    |   +-- NotAdmitted       a service does not let this key ask             exit 2
     +-- OutputLost            what was asked for was not told                 exit 1
 
 "Cannot tell" is never a decision: whatever could not be asked raises, and nothing that
@@ -32,6 +33,7 @@ from typing import ClassVar
 __all__ = [
     "Conflict",
     "InvalidInput",
+    "NotAdmitted",
     "OutcomeUnknown",
     "OutputLost",
     "Reason",
@@ -138,6 +140,12 @@ class SettingInvalid(TenantcfgError):
     """A setting is missing, unreadable or contradicts another: correct it and start again."""
 
     code = "setting_invalid"
+
+
+class NotAdmitted(SettingInvalid):
+    """The service does not know this key, or it may not ask this: no denial; correct the key."""
+
+    code = "not_admitted"
 
 
 class OutputLost(TenantcfgError):

@@ -14,6 +14,7 @@ CLASSES = {
     "UnknownTenant": ("unknown_tenant", "correct the name", "2"),
     "TenantNotNamed": ("tenant_not_named", "name it", "2"),
     "SettingInvalid": ("setting_invalid", "correct it and start again", "2"),
+    "NotAdmitted": ("not_admitted", "correct the key", "2"),
     "OutputLost": ("output_lost", "read the history", "1"),
     "Refused": ("refused", "decide again", "5"),
     "Conflict": ("conflict", "ask for another", "7"),
