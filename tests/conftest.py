@@ -45,6 +45,43 @@ FOREIGN = (
 _homes = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of `scripts/test` that are more than pytest's own."""
+    parser.addoption("--all", action="store_true", help="try every proxy that is installed")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say in the closing line what could not be tried here."""
+    said = config.stash.get(LEFT_OUT, None)
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if said and terminal is not None:
+        terminal.write_line(said)
+
+
+LEFT_OUT = pytest.StashKey[str]()
+"""What was collected and could not be tried."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of proxies that are not here, or not asked for."""
+    of_proxies = [item for item in items if item.path.name == "test_proxies.py"]
+    if not of_proxies:
+        return
+    from tests.service import programs  # noqa: PLC0415 - costs nothing where it isn't asked for
+
+    tried = programs.chosen(config)
+    outside = [
+        item
+        for item in of_proxies
+        if isinstance(item, pytest.Function) and item.callspec.params["proxy"] not in tried
+    ]
+    if outside:
+        items[:] = [item for item in items if item not in outside]
+        config.hook.pytest_deselected(items=outside)
+        config.stash[LEFT_OUT] = programs.left_out(config)
+
+
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the tests' home folders lie, one for each."""

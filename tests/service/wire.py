@@ -15,6 +15,7 @@ HOST = "api.example.com"
 CLOSE = "Connection: close"
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
+_BODILESS = re.compile(rb"HTTP/1\.[01] (101|204|304)")
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _CHUNKED = re.compile(rb"(?i)\r\ntransfer-encoding: *chunked")
 
@@ -81,9 +82,9 @@ def _final(data: bytes) -> bytes:
 
 
 def _whole(data: bytes, *, head: bool) -> bool:
-    """Whether *data* is an answer to its end; that to a HEAD has no body."""
+    """Whether *data* is an answer to its end; that to a HEAD has no body, nor have some others."""
     top, end, body = data.partition(b"\r\n\r\n")
-    if head or not end:
+    if head or not end or _BODILESS.match(top):
         return bool(end)
     if _CHUNKED.search(top):
         return body.endswith(b"0\r\n\r\n")
