@@ -47,7 +47,7 @@ class StoreDecisions:
         facts = _admitted(answered, asker, fresh, Right.CHECK)
         asked = zip(questions, answered.decisions, strict=True)
         outcomes = [_outcome(question, decision, answered, facts) for question, decision in asked]
-        return Judged(outcomes, _snapshot(answered))
+        return Judged(outcomes, _snapshot(answered), None if facts is None else facts.name)
 
     async def search(self, search: Search, asker: Caller, fresh: Freshness) -> Page:
         """See `Decisions.search`; a key of either right may search (check M7, S1 to S5)."""

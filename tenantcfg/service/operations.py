@@ -152,6 +152,12 @@ class Metrics:
             ["code"],
             registry=self._own,
         )
+        self.logged = Counter(
+            "tenantcfg_decision_log_rows",
+            "Rows for the decision log, by what became of them.",
+            ["outcome"],
+            registry=self._own,
+        )
 
     def exposed(self) -> bytes:
         """All numbers, as Prometheus reads them."""

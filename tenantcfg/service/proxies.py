@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
+from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.errors import RevisionNotReached, StoreUnusable, Unavailable
 from tenantcfg.service.authzen.endpoints import freshness_of, stamped
-from tenantcfg.service.authzen.model import Snapshot
+from tenantcfg.service.authzen.model import Action, Entity, Item, Judged, Question, Snapshot
 from tenantcfg.service.http import Problem, Request, answered
 from tenantcfg.service.paths import split
 from tenantcfg.service.tokens import KeysUnavailable, TokenRefused, token_of
@@ -26,7 +27,9 @@ from tenantcfg.service.tokens import KeysUnavailable, TokenRefused, token_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tenantcfg.service.authzen.model import Recorder
     from tenantcfg.service.http import Answer, Endpoint
+    from tenantcfg.service.paths import Place
     from tenantcfg.service.tokens import TokenHolder
     from tenantcfg.store import Store
 
@@ -39,6 +42,8 @@ PATIENCE: Final = 0.8
 
 _UNKNOWN: Final = 401
 _REFUSALS: Final = (_UNKNOWN, 403, 503)
+_NGINX: Final = b"/check/nginx"
+_FORWARD: Final = b"/check/forward"
 _ENVOY: Final = b"/check/envoy"
 _APP: Final = b"x-tenantcfg-app"
 _TENANT: Final = b"x-tenantcfg-tenant"
@@ -171,12 +176,14 @@ class _Held:
     by: Request
 
     @property
-    def guarded(self) -> bool:
-        """Whether it is the one operation that can be permitted (check F5)."""
+    def guarded(self) -> Place | None:
+        """What the one operation that can be permitted is to remove (check F5)."""
         place = split(self.target.partition(b"?")[0])
         if self.method != b"DELETE" or place is None or place.call is None:
-            return False
-        return place.participant is not None and place.call.plain and place.participant.plain
+            return None
+        if place.participant is None or not (place.call.plain and place.participant.plain):
+            return None
+        return place
 
 
 def _log(why: Exception) -> None:
@@ -193,6 +200,7 @@ def proxies(
     *,
     patience: float = PATIENCE,
     failed: Callable[[Exception], object] = _log,
+    recorder: Recorder | None = None,
 ) -> dict[bytes, Endpoint]:
     """
     The endpoints that proxies ask, by their raw paths (check F1).
@@ -205,14 +213,15 @@ def proxies(
         callers: tell who sent the request.
         patience: seconds until a question without an answer is answered 503 (check F12).
         failed: is told why a question is answered 503; else it stands in the log.
+        recorder: is told of each decision before it is answered.
     """
-    check = _Check(store, callers, patience, failed)
+    check = _Check(store, callers, patience, failed, recorder)
     return {
-        b"/check/nginx": check.of(_told(b"x-original-method", b"x-original-uri")),
-        b"/check/forward": check.of(_told(b"x-forwarded-method", b"x-forwarded-uri")),
-        _ENVOY + b"/*": check.of(_shown),
+        _NGINX: check.of(_NGINX, _told(b"x-original-method", b"x-original-uri")),
+        _FORWARD: check.of(_FORWARD, _told(b"x-forwarded-method", b"x-forwarded-uri")),
+        _ENVOY + b"/*": check.of(_ENVOY, _shown),
         # Envoy's path need not begin with a slash ("*", "http:"), and 404 is no refusal (F4).
-        b"/check/*": check.of(lambda _: None),
+        b"/check/*": check.of(b"", lambda _: None),
     }
 
 
@@ -223,19 +232,22 @@ class _Check:
         callers: Callers,
         patience: float,
         failed: Callable[[Exception], object],
+        recorder: Recorder | None,
     ) -> None:
         self._store = store
         self._callers = callers
         self._patience = patience
         self._failed = failed
+        self._recorder = recorder
 
-    def of(self, held: Callable[[Request], _Held | None]) -> Endpoint:
-        """The endpoint for those who tell the request they hold as *held* reads it."""
+    def of(self, path: bytes, held: Callable[[Request], _Held | None]) -> Endpoint:
+        """The endpoint at *path*, for those who tell the request they hold as *held* reads it."""
+        endpoint = path.decode()
 
         async def answer(request: Request) -> Answer:
             try:
                 async with asyncio.timeout(self._patience):
-                    return await self._judged(request, held(request))
+                    return await self._judged(request, endpoint, held(request))
             except Problem as problem:
                 return _refusal(problem)
             except TimeoutError:
@@ -248,8 +260,9 @@ class _Check:
 
         return answer
 
-    async def _judged(self, request: Request, held: _Held | None) -> Answer:
-        if held is None or not held.guarded:
+    async def _judged(self, request: Request, endpoint: str, held: _Held | None) -> Answer:
+        place = None if held is None else held.guarded
+        if held is None or place is None:
             return answered({"error": "not_gated"}, status=403)
         fresh = freshness_of(held.by)
         if fresh.store not in {None, self._store.store_id}:
@@ -259,11 +272,27 @@ class _Check:
         decision = await self._store.check_async(
             tenant=who.tenant, app=who.app, at_least=fresh.revision
         )
-        read = stamped(Snapshot(self._store.store_id, decision.revision))
+        snapshot = Snapshot(self._store.store_id, decision.revision)
+        if self._recorder is not None:
+            item = Item(_question(who, place), decision)
+            judged = Judged([decision], snapshot)
+            await self._recorder.record(request, endpoint, [item], judged)
+        read = stamped(snapshot)
         if not decision:
             # Which reason it was is nothing for a client (check F10).
             return answered({"error": "not_granted"}, status=403, headers=read)
         return answered({"decision": True}, headers=read)
+
+
+def _question(who: Caller, place: Place) -> Question:
+    """The question that a proxy asks, in the form of check M1 and M2."""
+    named = {"call_id": place.call, "participant_id": place.participant}
+    properties = {name: one.raw.decode() for name, one in named.items() if one is not None}
+    return Question(
+        Entity("application", who.app),
+        Action(REMOVE_PARTICIPANT, properties),
+        Entity("tenant", who.tenant),
+    )
 
 
 def _told(method: bytes, target: bytes) -> Callable[[Request], _Held | None]:

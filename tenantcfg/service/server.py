@@ -68,6 +68,8 @@ def serve(told: ServiceSettings, database_url: str) -> None:
     require(told, database_url)
     with Store.open(database_url) as store:
         shown, store_id = store.url, store.store_id
+    if told.decision_log_url is not None:
+        _make_log(told.decision_log_url)
     worker = Worker(told, database_url, told.page_key or token_bytes(32))
     if told.insecure_no_auth:
         _LOG.warning(
@@ -89,6 +91,8 @@ def require(told: ServiceSettings, database_url: str) -> None:
         _require_fixed_sqlite()
     if told.tls:
         _tls(told)
+    if told.decision_log_url is not None:
+        _require_apart(told.decision_log_url, database_url)
     if told.proxy_source == "token":
         from tenantcfg.service.callers import rules_of  # noqa: PLC0415 - only if wanted
 
@@ -106,6 +110,28 @@ def _require_fixed_sqlite() -> None:
             why="3.7.0 to 3.51.2 can lose what was committed, or keep checks waiting",
             hint="pip install pysqlite3, which brings a fixed one, or serve from PostgreSQL",
         )
+
+
+def _require_apart(log_url: str, database_url: str) -> None:
+    log, store = Address.parse(log_url), Address.parse(database_url)
+    same = log.shown == store.shown
+    if log.path is not None and store.path is not None:
+        same = log.path.resolve() == store.path.resolve()
+    if same:
+        raise SettingInvalid(
+            "the decision log needs a database of its own",
+            subject="decision_log_url",
+            why="it is the store's",
+            hint="name another file, or another database",
+        )
+
+
+def _make_log(url: str) -> None:
+    # Loads SQLAlchemy, which a service without a log has no use for.
+    from tenantcfg.store.decision_log import create  # noqa: PLC0415
+
+    if create(url):
+        _LOG.info("decision log made", log=Address.parse(url).shown)
 
 
 def run(factory: Factory, said: dict[str, object] | None = None) -> None:

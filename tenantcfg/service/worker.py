@@ -31,7 +31,7 @@ from tenantcfg.service.operations import (
 from tenantcfg.store import Store
 
 if TYPE_CHECKING:
-    from tenantcfg.service.authzen import Askers
+    from tenantcfg.service.authzen import Askers, Recorder
     from tenantcfg.service.http import Endpoint
     from tenantcfg.service.settings import Bind, ServiceSettings
 
@@ -74,6 +74,7 @@ class _Parts:
         self._watcher = Operations(self._metrics, told.log_requests)
         self._starts: list[Any] = []
         self._stops: list[Any] = [self._close]
+        self._recorder = self._recording()
 
     def application(self) -> Application:
         """The parts as one."""
@@ -102,7 +103,22 @@ class _Parts:
             public_url=told.public_url,
             max_body=told.max_body,
             max_batch=told.max_batch,
+            recorder=self._recorder,
         ) | changes(self._store, askers, self._watcher.failed, connections=told.max_connections)
+
+    def _recording(self) -> Recorder | None:
+        told, logged = self._told, self._metrics.logged
+        if told.decision_log_url is None:
+            return None
+        from tenantcfg.service.decision_log import recorder_of  # noqa: PLC0415 - only if wanted
+
+        recorder = recorder_of(
+            told.decision_log_url,
+            told.decision_log_mode,
+            lambda outcome, number: logged.labels(outcome).inc(number),
+        )
+        self._stops.insert(0, recorder.close)
+        return recorder
 
     def _operations(self) -> dict[bytes, Endpoint]:
         elsewhere = self._told.metrics_bind
@@ -120,7 +136,7 @@ class _Parts:
         if configured.tokens is not None:
             self._starts.append(configured.tokens.prepare)
             self._stops.append(configured.tokens.close)
-        return proxies(self._store, configured.callers)
+        return proxies(self._store, configured.callers, recorder=self._recorder)
 
     def _serve_grpc(self, application: Application, bind: Bind) -> None:
         try:

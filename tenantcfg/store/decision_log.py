@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -246,6 +247,9 @@ def _require_version(address: Address, versions: Sequence[object]) -> None:
     raise StoreNotOurs("the version of the decision log cannot be read", subject=subject)
 
 
+_STORE: Final = re.compile(r"\bstore\b")
+
+
 @contextmanager
 def _translated(address: Address) -> Iterator[None]:
     """As `failures.translated`, and what is said of a store is said of the log."""
@@ -258,8 +262,8 @@ def _translated(address: Address) -> Iterator[None]:
         raise type(why)(
             "the decision log cannot be used",
             subject=why.subject or f"'{address.shown}'",
-            why=": ".join(part.replace("store", "log") for part in (why.what, why.why) if part),
-            hint="" if isinstance(why, StoreMissing) else why.hint.replace("store", "log"),
+            why=": ".join(_STORE.sub("log", part) for part in (why.what, why.why) if part),
+            hint="" if isinstance(why, StoreMissing) else _STORE.sub("log", why.hint),
         ) from why
 
 
@@ -367,6 +371,8 @@ class LogWriter:
         if self._connection is None and path is not None:
             self._file = _identity(self._address)
             self._connection = sqlite.connect(path, patience=LOCK_PATIENCE)
+            # Request ids come in no order, so that each row changes pages all over their index.
+            self._connection.execute("PRAGMA cache_size=-16000")
             sqlite.settle_journal(self._connection)
             self._beside = sqlite.log_of(path)
             self._require()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from tenantcfg.decision import Deny, Permit
-from tenantcfg.service.authzen.model import Barred, Freshness, Question, Search, Sought
+from tenantcfg.service.authzen.model import Barred, Freshness, Item, Question, Search, Sought
 from tenantcfg.service.authzen.pages import PageTokens
 from tenantcfg.service.authzen.reading import (
     MAX_PAGE,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Judged,
         Outcome,
         Page,
+        Recorder,
         Snapshot,
     )
     from tenantcfg.service.authzen.reading import Batch, Paging
@@ -53,9 +54,11 @@ _DENIED: Final = {"decision": False}
 MAX_BODY: Final = 1024 * 1024
 MAX_BATCH: Final = 1_000
 _REVISION: Final = re.compile(rb"[0-9]{1,18}")
+_EVALUATION: Final = "/access/v1/evaluation"
+_EVALUATIONS: Final = "/access/v1/evaluations"
 _ENDPOINTS: Final = {
-    "access_evaluation_endpoint": "/access/v1/evaluation",
-    "access_evaluations_endpoint": "/access/v1/evaluations",
+    "access_evaluation_endpoint": _EVALUATION,
+    "access_evaluations_endpoint": _EVALUATIONS,
     "search_subject_endpoint": "/access/v1/search/subject",
     "search_resource_endpoint": "/access/v1/search/resource",
     "search_action_endpoint": "/access/v1/search/action",
@@ -71,6 +74,7 @@ def authzen(
     public_url: str | None = None,
     max_body: int = MAX_BODY,
     max_batch: int = MAX_BATCH,
+    recorder: Recorder | None = None,
 ) -> dict[bytes, Endpoint]:
     """
     The endpoints by their raw paths (check, section 1.1).
@@ -83,11 +87,19 @@ def authzen(
             there is no metadata (check W36).
         max_body: bytes of a body.
         max_batch: items of a batch (check W25).
+        recorder: is told of each decision before it is answered.
     """
-    layer = _Layer(decisions, askers, PageTokens(page_key), max_body, max_batch)
+    layer = _Layer(
+        decisions,
+        askers,
+        PageTokens(page_key),
+        max_body=max_body,
+        max_batch=max_batch,
+        recorder=recorder,
+    )
     return {
-        b"/access/v1/evaluation": layer.evaluation,
-        b"/access/v1/evaluations": layer.evaluations,
+        _EVALUATION.encode(): layer.evaluation,
+        _EVALUATIONS.encode(): layer.evaluations,
         b"/access/v1/search/subject": layer.searching(Sought.SUBJECT),
         b"/access/v1/search/resource": layer.searching(Sought.RESOURCE),
         b"/access/v1/search/action": layer.searching(Sought.ACTION),
@@ -101,19 +113,22 @@ class _Layer:
         decisions: Decisions,
         askers: Askers,
         tokens: PageTokens,
+        *,
         max_body: int,
         max_batch: int,
+        recorder: Recorder | None,
     ) -> None:
         self._decisions = decisions
         self._askers = askers
         self._tokens = tokens
         self._max_body = max_body
         self._max_batch = max_batch
+        self._recorder = recorder
 
     async def evaluation(self, request: Request) -> Answer:
         """Access Evaluation (check W12 to W14)."""
         asker, question, fresh = await self._received(request, question_of)
-        return _single(await self._decisions.judge([question], asker, fresh))
+        return await self._alone(request, _EVALUATION, question, asker, fresh)
 
     async def evaluations(self, request: Request) -> Answer:
         """Access Evaluations, the batch (check W15 to W26)."""
@@ -123,13 +138,28 @@ class _Layer:
 
         asker, asked, fresh = await self._received(request, read)
         if isinstance(asked, Question):
-            return _single(await self._decisions.judge([asked], asker, fresh))
+            return await self._alone(request, _EVALUATIONS, asked, asker, fresh)
         questions = [item for item in asked.items if isinstance(item, Question)]
         judged = await self._decisions.judge(questions, asker, fresh)
         outcomes = iter(judged.outcomes)
         whole = [item if isinstance(item, Problem) else next(outcomes) for item in asked.items]
-        members = [_decision(one, reasons=asked.reasons) for one in _cut(whole, asked.semantic)]
+        answers = _cut(whole, asked.semantic)
+        if self._recorder is not None:
+            pairs = zip(asked.items, answers, strict=False)
+            items = [Item(*pair, place) for place, pair in enumerate(pairs)]
+            await self._recorder.record(request, _EVALUATIONS, items, judged)
+        members = [_decision(one, reasons=asked.reasons) for one in answers]
         return answered({"evaluations": members}, headers=stamped(judged.snapshot))
+
+    async def _alone(
+        self, request: Request, endpoint: str, question: Question, asker: Asker, fresh: Freshness
+    ) -> Answer:
+        """The answer to one question (check W12, W18)."""
+        judged = await self._decisions.judge([question], asker, fresh)
+        if self._recorder is not None:
+            (outcome,) = judged.outcomes
+            await self._recorder.record(request, endpoint, [Item(question, outcome)], judged)
+        return _single(judged)
 
     def searching(self, sought: Sought) -> Endpoint:
         """The search for what is *sought* (check W27 to W34)."""

@@ -13,7 +13,7 @@ from tenantcfg.decision import Deny, Permit
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tenantcfg.service.http import Request
+    from tenantcfg.service.http import Problem, Request
 
 __all__ = [
     "Action",
@@ -23,10 +23,12 @@ __all__ = [
     "Decisions",
     "Entity",
     "Freshness",
+    "Item",
     "Judged",
     "Outcome",
     "Page",
     "Question",
+    "Recorder",
     "Search",
     "Snapshot",
     "Sought",
@@ -105,10 +107,30 @@ Outcome = Permit | Deny | Barred
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The outcomes of questions, in their order, all on one snapshot (check W26)."""
+    """
+    The outcomes of questions, in their order, all on one snapshot (check W26).
+
+    Attributes:
+        asker_name: what who asks is called there, beside his identity; None: nothing.
+    """
 
     outcomes: Sequence[Outcome]
     snapshot: Snapshot = field(default_factory=Snapshot)
+    asker_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """
+    A question with its outcome; a problem, where an item of a batch was no question (check W24).
+
+    Attributes:
+        place: in the batch, from 0; None: it was asked alone.
+    """
+
+    asked: Question | Problem
+    outcome: Outcome | Problem
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +202,17 @@ class Decisions(Protocol):
 
     async def search(self, search: Search, asker: Any, fresh: Freshness) -> Page:  # noqa: ANN401 - see Asker
         """What fits *search*."""
+
+
+class Recorder(Protocol):
+    """Is told what was decided, before it is answered (check M2, M5)."""
+
+    async def record(
+        self, request: Request, endpoint: str, items: Sequence[Item], judged: Judged
+    ) -> None:
+        """
+        Keep *items*, which *judged* came to and *endpoint* is about to answer.
+
+        Raises:
+            Problem: ``unavailable``: they cannot be kept, and must not be answered.
+        """
