@@ -88,6 +88,8 @@ _VERBS = {
     "key": ("tenantcfg.cli.keys", "key"),
     "db": ("tenantcfg.cli.database", "db"),
     "serve": ("tenantcfg.cli.serving", "serve"),
+    "decisions": ("tenantcfg.cli.decisions", "decisions"),
+    "explain-request": ("tenantcfg.cli.decisions", "explain_request"),
     "completion": ("tenantcfg.cli.completion", "completion"),
     "help": ("tenantcfg.cli.topics", "help_"),
 }

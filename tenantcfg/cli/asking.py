@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tenantcfg.ids import Revision
     from tenantcfg.store import Explanation, Store, Tenant
 
-__all__ = ["as_of_option", "check", "who"]
+__all__ = ["as_of_option", "check", "explained_row", "told", "who"]
 
 
 @click.command(
@@ -98,7 +98,7 @@ def _plain(store: Store, tenant: str, app: str, at_least: int) -> Exit:
         return Exit.DONE
     print("denied")
     try:
-        lines = list(_told(store.explain(tenant=tenant, app=app), now=True))
+        lines = list(told(store.explain(tenant=tenant, app=app), now=True))
     except TenantcfgError as why:
         # The answer stands, and whoever asked has it already.
         lines = [f"why cannot be told: {why}"]
@@ -142,19 +142,20 @@ def as_of_option(given: str | None, store: Store) -> Revision | datetime | None:
 
 
 def _print(run: Run, store: Store, explanation: Explanation, *, now: bool, whole: bool) -> None:
-    row = _row(explanation, now=now)
+    row = explained_row(explanation, now=now)
     if run.output is not None:
         emit(Records.of(store, "check", [row], tuple(row), single=True), run.output)
         return
     print(row["decision"])
-    for line in _told(explanation, now=now):
+    for line in told(explanation, now=now):
         if whole:
             print("\n".join(map(printable, line.split("\n"))))
         else:
             say(line)
 
 
-def _row(explanation: Explanation, *, now: bool) -> dict[str, Any]:
+def explained_row(explanation: Explanation, *, now: bool) -> dict[str, Any]:
+    """What *explanation* says, as data; of *now*, with the line that would change it."""
     decision, grant, change = explanation.decision, explanation.grant, explanation.change
     return {
         "decision": "allowed" if decision else "denied",
@@ -208,7 +209,8 @@ def _giver(explanation: Explanation) -> str:
     return "".join(lines)
 
 
-def _told(explanation: Explanation, *, now: bool) -> Iterator[str]:
+def told(explanation: Explanation, *, now: bool) -> Iterator[str]:
+    """What *explanation* says, in lines; of *now*, with the one that would change it."""
     yield _why(explanation)
     yield from explanation.near_misses
     line = _line(explanation)

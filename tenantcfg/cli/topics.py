@@ -22,6 +22,8 @@ SUMMARIES = {
     "key": "The keys with which services ask.",
     "db": "The store: upgrade, back up, restore, copy.",
     "serve": "Answer checks over HTTP.",
+    "decisions": "What the service has answered, newest first.",
+    "explain-request": "What was answered to a request, and the fact that decided.",
     "completion": "Completion for bash, zsh and fish.",
     "help": "Examples and topics.",
     "Set-CsApplicationMeetingConfiguration": "Grant and revoke.",
