@@ -101,7 +101,7 @@ class Setting:
             self.works()
 
     def works(self) -> None:
-        """Wait until a request passes: a proxy may first find that a connection it kept is broken."""
+        """Wait until a request passes; a connection that the proxy kept may be found broken."""
         end = time.monotonic() + 20
         while self.sent(PERMITTED).status != 200:
             assert time.monotonic() < end, "the check is there, and is not asked"
