@@ -15,7 +15,7 @@ from uuid import uuid4
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tenantcfg.service.http import LATE
+from tenantcfg.service.http import LATE, REQUEST_ID
 
 if TYPE_CHECKING:
     import asyncio
@@ -157,7 +157,9 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there; refuse it, or have it answered."""
-        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise ValueError("a tunnel")
             self._upgrading = True
             return
         if self._fed or self._chunk > HEAD_BYTES:
@@ -198,9 +200,9 @@ class Connection(HttpToolsProtocol):
         head = (
             f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n"
-            f"x-request-id: {uuid4()}\r\n\r\n"
+            "x-request-id: "
         )
-        self.transport.write(head.encode() + body)
+        self.transport.write(b"%s%s\r\n\r\n%s" % (head.encode(), self._id(), body))
         self._disarm()
         if self._answering() or not self.transport.can_write_eof():
             self.transport.close()
@@ -208,6 +210,14 @@ class Connection(HttpToolsProtocol):
         # Closed at once, what is still unread would cost the client the answer.
         self.transport.write_eof()
         self._arm(LINGER)
+
+    def _id(self) -> bytes:
+        """The id of the request that is under way, if its head was understood (check W7)."""
+        if self._underway and not self._in_head:
+            for name, value in self.scope["headers"]:
+                if name == REQUEST_ID:
+                    return value
+        return str(uuid4()).encode()
 
     def _answering(self) -> bool:
         # uvicorn's None before the first request is hidden from the type checker.

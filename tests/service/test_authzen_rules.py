@@ -257,8 +257,10 @@ def test_w8_a_connection_is_kept_across_errors_and_a_chunked_body_is_read(ask: P
     body = json.dumps(question())
     parts = [body[:7], body[7:]]
     chunked = "".join(f"{len(one):x}\r\n{one}\r\n" for one in parts) + "0\r\n\r\n"
-    with socket.create_connection((place.hostname or "", place.port or 0)) as connection:
-        stream = connection.makefile("rb")
+    with (
+        socket.create_connection((place.hostname or "", place.port or 0)) as connection,
+        connection.makefile("rb") as stream,
+    ):
         for rest, status in (
             ("Content-Length: 1\r\n\r\n[", b"400"),
             ("Transfer-Encoding: chunked\r\n\r\n" + chunked, b"200"),
