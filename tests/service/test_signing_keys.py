@@ -203,6 +203,41 @@ def test_whoever_leaves_does_not_end_the_fetch_of_others(server: KeyServer) -> N
     assert server.asked["/keys"] == 1
 
 
+def test_one_fetch_runs_at_a_time_however_long_it_takes(server: KeyServer) -> None:
+    release = threading.Event()
+    server.pages["/keys"] = Page(a_set("a").body, held_by=release)
+    ticks = Ticks()
+    keys = keys_of(server, ticks)
+
+    async def scenario() -> None:
+        asking = [asyncio.ensure_future(kids(keys, "a"))]
+        await asyncio.to_thread(server.wait_for, "/keys", 1)
+        ticks.now += 40
+        asking.append(asyncio.ensure_future(kids(keys, "a")))
+        # Longer than another fetch would need to arrive.
+        await asyncio.wait(asking, timeout=0.3)
+        release.set()
+        assert await asyncio.gather(*asking) == [[1], [1]]
+
+    asyncio.run(scenario())
+    assert server.asked["/keys"] == 1
+
+
+def test_keys_refused_before_another_fetch_may_begin_are_not_at_hand(server: KeyServer) -> None:
+    server.pages["/keys"] = a_set("a")
+    ticks = Ticks()
+    issuer, servers = Issuer(V2, jwks=f"{server.url}/keys"), KeyServers(server.ca_bundle)
+    fetch = partial(servers.fetch, issuer)
+    keys = SigningKeys("x", fetch, refresh_after=1, refuse_after=10, ticks=ticks)
+
+    async def scenario() -> None:
+        assert await kids(keys, "a") == [1]
+        ticks.now += 10
+        assert await kids(keys, "a") == [None]
+
+    asyncio.run(scenario())
+
+
 def test_from_the_first_age_on_keys_serve_while_new_ones_come(server: KeyServer) -> None:
     server.pages["/keys"] = a_set("a")
     ticks = Ticks()
@@ -580,6 +615,16 @@ def test_one_odd_key_spoils_no_other(server: KeyServer) -> None:
     left_out = [one["why"] for one in logs if one["event"] == "a signing key is left out"]
     assert len(left_out) == 2 * len(ODD)
     assert "broken" in left_out[20]
+
+
+def test_an_id_may_be_that_of_two_keys(server: KeyServer) -> None:
+    pair = [jwk(KEYS["a"], "x"), jwk(KEYS["ec"], "x")]
+    server.pages["/keys"] = Page(json.dumps({"keys": pair}).encode())
+    keys = keys_of(server)
+
+    found = asyncio.run(keys.of("x"))
+
+    assert [one.algorithm for one in found] == ["RS256", "ES256"]
 
 
 JSON = st.recursive(
