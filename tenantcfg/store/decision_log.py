@@ -205,6 +205,9 @@ def create(url: str) -> bool:
         engine = engine_of(address)
         try:
             options = {"tenantcfg_begin": "BEGIN IMMEDIATE"}
+            if address.dialect == "postgresql":
+                # By itself a connection of ours commits each statement.
+                options = {"isolation_level": "READ COMMITTED"}
             with engine.connect().execution_options(**options) as connection, connection.begin():
                 return _made(address, connection)
         finally:
@@ -334,7 +337,6 @@ class LogWriter:
             try:
                 self._write(number, entries, dropped)
             except Exception as why:
-                self.close()
                 if fresh or not failures.connection_lost(why):
                     raise
                 # The server was started anew since the last batch.
@@ -348,6 +350,13 @@ class LogWriter:
                 connection.close()
 
     def _write(self, number: int, entries: Sequence[Entry], dropped: int) -> None:
+        try:
+            self._commit(number, entries, dropped)
+        except BaseException:
+            self.close()
+            raise
+
+    def _commit(self, number: int, entries: Sequence[Entry], dropped: int) -> None:
         connection = self._live()
         counted = (self._id, self._began, _now(), number, dropped)
         rows = json.dumps(entries, separators=(",", ":"))
@@ -449,10 +458,11 @@ class DecisionLog:
         if address.path is not None:
             _identity(address)
         self._engine = engine_of(address)
-        with self._reading() as connection:
-            found = connection.execute(select(_log.c.id, _log.c.version)).all()
-            _require_version(address, [version for _, version in found])
-            self.id: str = found[0][0]
+        try:
+            self.id = self._found()
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -509,6 +519,12 @@ class DecisionLog:
         """How many decisions were answered and not stored, as far as their services told."""
         with self._reading() as connection:
             return int(connection.scalar(select(func.sum(_writers.c.dropped))) or 0)
+
+    def _found(self) -> str:
+        with self._reading() as connection:
+            found = connection.execute(select(_log.c.id, _log.c.version)).all()
+            _require_version(self._address, [version for _, version in found])
+            return str(found[0][0])
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
