@@ -505,6 +505,9 @@ def _place(url: str) -> tuple[str, str, str | None]:
         _refuse("url", url, "it is no URL")
     if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host):
         _refuse("url", url, "http://HOST, https://HOST or unix:/path is wanted")
+    if not url.isprintable():
+        # urlsplit drops some of these without a word.
+        _refuse("url", url, "it holds what cannot be printed")
     if "@" in parts.netloc or "?" in url or "#" in url or not _PATH.fullmatch(parts.path):
         _refuse("url", parts.hostname or "", "user, query, fragment or escapes stand in it")
     where = f"[{host}]" if ":" in host else host
