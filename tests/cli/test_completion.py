@@ -50,6 +50,15 @@ def test_parameters_and_options(two_tenants: Path, monkeypatch: pytest.MonkeyPat
     assert offered("tenantcfg check --exp", monkeypatch) == {"--explain"}
 
 
+def test_keys_from_the_store(contoso: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run("key", "new", "calls", "--check", "-o", "json").json
+    run("key", "new", "two words", "--check")
+    assert {"calls", made["id"]} <= offered("tenantcfg key revoke ", monkeypatch)
+    assert "two words" not in offered("tenantcfg key rotate ", monkeypatch)
+    assert offered("tenantcfg key rotate ca", monkeypatch) == {"calls"}
+    assert "contoso" in offered("tenantcfg key new x --tenant ", monkeypatch)
+
+
 def test_tenants_from_the_store(two_tenants: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     both = {"contoso", "fabrikam"}
     for line in (

@@ -41,6 +41,9 @@ CHANGES = {
     "tenant disable": "tenant disable contoso",
     "tenant enable": "tenant enable disabled",
     "tenant remove": "tenant remove contoso --yes",
+    "key new": "key new fresh --check --tenant contoso",
+    "key rotate": "key rotate calls",
+    "key revoke": "key revoke calls",
     "db upgrade": "db upgrade",
     "db backup": "db backup {new}",
     "db restore": "db restore {file} --overwrite --yes",
@@ -53,6 +56,7 @@ READS = {
     "audit head": "audit head",
     "audit verify": "audit verify",
     "tenant list": "tenant list",
+    "key list": "key list",
     "db current": "db current",
     "db check": "db check",
     "completion": "completion bash",
@@ -165,6 +169,7 @@ def scene(store_url: str, home: Path, tmp_path: Path) -> Scene:
     made.run("tenant", "disable", "disabled")
     made.verb("db backup {file}")
     made.run("tenant", "add", "third-1", "third")
+    made.run("key", "new", "calls", "--check")
     return made
 
 
