@@ -94,6 +94,35 @@ def test_a_check_on_sqlite_does_not_load_the_other_database(sqlite_url: str) -> 
     assert "psycopg" not in loaded_by(CHECK.format(url=sqlite_url))
 
 
+def test_the_asking_side_over_http_loads_neither_store_nor_service_nor_command_line() -> None:
+    loaded = loaded_by("from tenantcfg.client import ASGIGuard, AsyncClient, Client, guard")
+
+    assert not loaded & {*COMMAND_LINE, *DATABASES, *LANGUAGE, "uvicorn", "structlog", "joserfc"}
+    rooms = {name.split(".")[1] for name in ours(loaded) if "." in name}
+    assert rooms == {"client", "configuration", "decision", "errors", "ids", "keys"}
+
+
+WITHOUT_ITS_EXTRA = """
+import sys
+sys.modules["httpcore"] = None
+try:
+    import tenantcfg.client
+except Exception as why:
+    print(type(why).__name__, why, file=sys.stderr)
+"""
+
+
+def test_without_its_extra_the_client_says_what_to_install() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ITS_EXTRA], check=True, capture_output=True, text=True
+    )
+
+    assert ran.stderr == (
+        "SettingInvalid the client is not installed: no module httpcore:"
+        " pip install 'tenantcfg[client]'\n"
+    )
+
+
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_and_version_load_no_database(option: str) -> None:
     loaded = loaded_by(PROGRAM, option)

@@ -11,13 +11,15 @@ from __future__ import annotations
 from tenantcfg.errors import SettingInvalid
 
 try:
-    import httpx as _  # noqa: F401 - an extra
+    # An extra: what httpx stands on. httpx itself would load click wherever that is installed.
+    import anyio as _anyio  # noqa: F401
+    import httpcore as _httpcore  # noqa: F401
 except ModuleNotFoundError as why:
-    if why.name != "httpx":
+    if why.name not in {"anyio", "httpcore"}:
         raise
     raise SettingInvalid(
         "the client is not installed",
-        why="no module httpx",
+        why=f"no module {why.name}",
         hint="pip install 'tenantcfg[client]'",
     ) from why
 

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 from weakref import WeakKeyDictionary, WeakSet, finalize
 
-import httpx
+import httpcore
 
 from tenantcfg import __version__
 from tenantcfg.client import wire
@@ -31,7 +31,7 @@ from tenantcfg.errors import InvalidInput, SettingInvalid, TenantcfgError, Unava
 from tenantcfg.keys import ServiceKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
     from types import TracebackType
 
     from tenantcfg.client.wire import Question, Reply, Wanted
@@ -49,11 +49,20 @@ ATTEMPTS: Final = 3
 _LONGEST_TIMEOUT: Final = 60.0
 _MOST_ATTEMPTS: Final = 10
 _FIRST_PAUSE: Final = 0.02
+_MOST_CONNECTIONS: Final = 100
+_MOST_KEPT: Final = 20
 # Shorter than services keep a connection that is not used, so that ours is the first to let go.
 _KEPT_SECONDS: Final = 5.0
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _PATH: Final = re.compile(r"[A-Za-z0-9._~/-]*")
+# What becomes of a connection; TLS has its own words for some of it.
+_LOST: Final = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.TimeoutException,
+    OSError,
+)
 _LOG = logging.getLogger("tenantcfg.client")
 
 
@@ -72,8 +81,8 @@ class AsyncClient:
             503 or 504; 1 to 10. Between them is a random pause of up to 20 ms, 40 ms, ..., or as
             long as the answer says; one that does not fit into *timeout* is not begun.
         store_id: of the store that answers must come from (check C8); None: any.
-        tls: what to trust, and the certificate to show; None: the authorities of httpx, or those
-            that SSL_CERT_FILE names.
+        tls: whom to trust, and the certificate to show; None: the authorities of the system (or
+            of SSL_CERT_FILE) and of certifi.
 
     Raises:
         SettingInvalid: one of these cannot be what it stands for.
@@ -93,10 +102,10 @@ class AsyncClient:
         self._timeout = _seconds(timeout)
         self._attempts = _count(attempts)
         self._store_id = _header_text(store_id)
-        self._headers = _headers(key)
+        self._headers = [("Host", urlsplit(self._base).netloc), *_headers(key)]
         self._tls = _tls(tls, needed=self._base.startswith("https:"))
-        self._transports: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncHTTPTransport]
-        self._transports = WeakKeyDictionary()
+        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, httpcore.AsyncConnectionPool]
+        self._pools = WeakKeyDictionary()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -167,9 +176,9 @@ class AsyncClient:
     async def close(self) -> None:
         """Close the connections of this event loop; later calls raise `Unavailable`."""
         self._closed = True
-        transport = self._transports.pop(asyncio.get_running_loop(), None)
-        if transport is not None:
-            await transport.aclose()
+        pool = self._pools.pop(asyncio.get_running_loop(), None)
+        if pool is not None:
+            await pool.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -215,9 +224,9 @@ class AsyncClient:
             pause = random.uniform(0, _FIRST_PAUSE * 2 ** (attempt - 1))  # noqa: S311 - a pause
             try:
                 reply = await self._once(asked, wanted)
-            except httpx.TransportError as why:
+            except _LOST as why:
                 failure: TenantcfgError = self._unreachable(why, wanted)
-                again = isinstance(why, httpx.ConnectError)
+                again = isinstance(why, httpcore.ConnectError)
             else:
                 if not reply.again:
                     return reply
@@ -234,54 +243,43 @@ class AsyncClient:
             seen = _Seen()
             try:
                 return await self._exchange(asked, wanted, seen)
-            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            except _LOST:
                 # A check changes nothing, so that it can be asked once more.
                 if seen.new_connection or seen.head:
                     raise
 
     async def _exchange(self, asked: Question, wanted: Wanted, seen: _Seen) -> Reply:
         began = time.monotonic()
-        request = httpx.Request(
+        body = bytearray()
+        async with self._pool().stream(
             "POST",
             self._base + asked.path,
             headers=[*self._headers, *wanted.headers()],
             content=asked.body,
             extensions={"trace": seen.trace},
-        )
-        response = await self._transport().handle_async_request(request)
-        seen.head = True
-        body = bytearray()
-        try:
-            async for piece in response.aiter_raw():
+        ) as response:
+            seen.head = True
+            async for piece in response.aiter_stream():
                 body += piece
                 if len(body) > wire.MAX_ANSWER:
-                    raise Unavailable(
-                        "the service gave no answer",
-                        subject=wanted.where,
-                        why=f"more than {wire.MAX_ANSWER} bytes came",
-                        hint="look at what answers there",
-                    )
-        finally:
-            await response.aclose()
+                    raise _too_long(wanted)
         took = (time.monotonic() - began) * 1000
-        _LOG.debug(
-            "%s answered %d in %.1f ms, request %s",
-            self.url,
-            response.status_code,
-            took,
-            wanted.request_id,
-        )
-        return wire.Reply(response.status_code, dict(response.headers.items()), bytes(body))
+        told = (self.url, response.status, took, wanted.request_id)
+        _LOG.debug("%s answered %d in %.1f ms, request %s", *told)
+        return wire.Reply(response.status, _by_name(response.headers), bytes(body))
 
-    def _transport(self) -> httpx.AsyncHTTPTransport:
+    def _pool(self) -> httpcore.AsyncConnectionPool:
         loop = asyncio.get_running_loop()
-        found = self._transports.get(loop)
+        found = self._pools.get(loop)
         if found is None:
-            limits = httpx.Limits(keepalive_expiry=_KEPT_SECONDS)
-            found = httpx.AsyncHTTPTransport(
-                verify=self._tls, trust_env=False, limits=limits, uds=self._socket
+            found = httpcore.AsyncConnectionPool(
+                ssl_context=self._tls,
+                max_connections=_MOST_CONNECTIONS,
+                max_keepalive_connections=_MOST_KEPT,
+                keepalive_expiry=_KEPT_SECONDS,
+                uds=self._socket,
             )
-            self._transports[loop] = found
+            self._pools[loop] = found
         return found
 
     def _late(self, wanted: Wanted) -> Unavailable:
@@ -292,7 +290,7 @@ class AsyncClient:
             hint="ask again",
         )
 
-    def _unreachable(self, why: httpx.TransportError, wanted: Wanted) -> Unavailable:
+    def _unreachable(self, why: Exception, wanted: Wanted) -> Unavailable:
         return Unavailable(
             "the service cannot be reached",
             subject=wanted.where,
@@ -537,14 +535,7 @@ def _tls(given: ssl.SSLContext | None, *, needed: bool) -> ssl.SSLContext:
     if not needed:
         # Nobody to trust, and no time spent on reading who could be.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        return given or httpx.create_ssl_context()
-    except OSError as why:
-        raise SettingInvalid(
-            "the authorities to trust cannot be read",
-            subject="SSL_CERT_FILE",
-            why=why.strerror or str(why),
-        ) from why
+    return given or httpcore.default_ssl_context()
 
 
 def _header_text(store_id: str | None) -> str | None:
@@ -567,6 +558,24 @@ def _count(attempts: int) -> int:
 
 def _refuse(name: str, given: str, why: str) -> NoReturn:
     raise SettingInvalid(f"not a {name} for a client", subject=quoted(given), why=why)
+
+
+def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """*headers* by their names in lower case; what was sent twice is joined by a comma."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+def _too_long(wanted: Wanted) -> Unavailable:
+    return Unavailable(
+        "the service gave no answer",
+        subject=wanted.where,
+        why=f"more than {wire.MAX_ANSWER} bytes came",
+        hint="look at what answers there",
+    )
 
 
 def _closed(url: str) -> Unavailable:

@@ -894,16 +894,6 @@ def test_a_client_that_cannot_ask_is_not_made(
     assert "pw" not in str(why.value)
 
 
-def test_authorities_that_cannot_be_read_are_a_setting_to_correct(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "empty.pem").touch()
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "empty.pem"))
-
-    with pytest.raises(SettingInvalid, match="the authorities to trust cannot be read"):
-        Client("https://check.example.com", KEY)
-
-
 def test_a_client_shows_no_key() -> None:
     with Client("http://check.example.com/t1/", KEY) as client:
         assert repr(client) == "Client('http://check.example.com/t1')"
