@@ -5,15 +5,17 @@ One worker: the store, who may ask it, and the endpoints, put together by the se
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from signal import SIGTERM
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from tenantcfg.errors import SettingInvalid
+from tenantcfg.errors import SettingInvalid, TenantcfgError
 from tenantcfg.service.application import Application
 from tenantcfg.service.askers import Anybody, KeyHolders
 from tenantcfg.service.authzen import authzen
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["Worker"]
 
 _LOG = structlog.get_logger("tenantcfg.service")
+_PAUSE: Final = 1.0
+"""Seconds between two tries of a worker that cannot start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,21 @@ class Worker:
         The application, on a store of its own.
 
         Raises:
-            TenantcfgError: there is no store to ask, or a setting cannot be used.
+            TenantcfgError: there is no store to ask, or a setting cannot be used. One worker
+                of several ends instead, after a pause, and is started anew.
         """
         log_as_json()
         _end_with_parent()
+        try:
+            return self._made()
+        except TenantcfgError as why:
+            if parent_process() is None:
+                raise
+            _LOG.warning("a worker cannot start", code=why.code, why=str(why))
+            time.sleep(_PAUSE)
+            sys.exit(1)
+
+    def _made(self) -> Application:
         return _Parts(self.settings, Store.open(self.database_url), self.page_key).application()
 
 
