@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -21,11 +24,11 @@ from tests.stores import APP, BY, CONTOSO, FABRIKAM, a_grant, a_tenant, revoke
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
-    from pathlib import Path
-
     from tenantcfg.service.envoy_grpc import App
     from tenantcfg.service.http import Receive, Scope, Send
     from tests.templates import FileTemplate
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 MAY = "/v1.0/communications/calls/c-1/participants/p-1"
 NGINX, FORWARD, ENVOY = "/check/nginx", "/check/forward", "/check/envoy"
@@ -551,6 +554,19 @@ def test_the_secret_may_be_shown_as_metadata_f7(by_headers: Check) -> None:
     assert meaning(told(port, headers=named))[0] == 16
     twice = named | {"x-tenantcfg-secret": SECRET}
     assert meaning(told(port, headers=twice, metadata=secret))[0] == 16
+
+
+def test_envoys_messages_are_what_their_definition_makes(tmp_path: Path) -> None:
+    definition = "tenantcfg/service/envoy_ext_authz.proto"
+    to = (f"--python_out={tmp_path}", f"--pyi_out={tmp_path}")
+    subprocess.run(
+        [sys.executable, "-m", "grpc_tools.protoc", "--proto_path=.", *to, definition],
+        cwd=ROOT,
+        check=True,
+    )
+
+    for made in tmp_path.rglob("*_pb2.py*"):
+        assert (ROOT / made.relative_to(tmp_path)).read_bytes() == made.read_bytes()
 
 
 async def _fails(_scope: Scope, _receive: Receive, _send: Send) -> None:
