@@ -24,6 +24,7 @@ from tests.stores import APP, BY, CONTOSO, FABRIKAM, a_grant, a_tenant, revoke
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
+
     from tenantcfg.service.envoy_grpc import App
     from tenantcfg.service.http import Receive, Scope, Send
     from tests.templates import FileTemplate
