@@ -16,6 +16,7 @@ import re
 import ssl
 import threading
 import time
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
@@ -408,13 +409,16 @@ class Client:
         end = time.monotonic() + self._timeout
         try:
             future = asyncio.run_coroutine_threadsafe(call, self._loop())
-        except BaseException:
+        except (RuntimeError, Unavailable) as why:
+            # The loop may have been closed by another thread since it was found.
             call.close()
-            raise
+            raise _closed(self.url) from why
         try:
             result = future.result(self._timeout)
         except TimeoutError as why:
             raise self._late() from why
+        except CancelledError as why:
+            raise _closed(self.url) from why
         finally:
             # Of one that nobody waits for any more.
             future.cancel()
@@ -469,12 +473,21 @@ class _Turning:
 
 
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, client: AsyncClient) -> None:
-    closing = asyncio.run_coroutine_threadsafe(client.close(), loop)
+    finishing = asyncio.run_coroutine_threadsafe(_finished(client), loop)
     with suppress(TimeoutError):
-        closing.result(1.0)
+        finishing.result(1.0)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
+
+
+async def _finished(client: AsyncClient) -> None:
+    """End what still waits for an answer, and close what was open."""
+    waiting = asyncio.all_tasks() - {asyncio.current_task()}
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await client.close()
 
 
 _clients: WeakSet[Client] = WeakSet()

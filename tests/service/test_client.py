@@ -919,6 +919,22 @@ def test_a_closed_client_does_not_answer() -> None:
             asyncio.run(ask())
 
 
+def test_who_waits_while_a_client_is_closed_has_no_answer() -> None:
+    arrived = threading.Event()
+
+    def answer(talk: Talk) -> None:
+        arrived.set()
+        talk.hang()
+
+    with Misbehaving(answer) as server, ThreadPoolExecutor(1) as threads:
+        client = Client(server.url, KEY, timeout=AMPLE)
+        waiting = threads.submit(client.check, tenant=CONTOSO, app=APP)
+        arrived.wait(AMPLE)
+        client.close()
+        with pytest.raises(Unavailable, match="the client is closed"):
+            waiting.result(AMPLE)
+
+
 def test_a_client_that_is_dropped_leaves_no_thread() -> None:
     def threads() -> list[threading.Thread]:
         return [one for one in threading.enumerate() if one.name == "tenantcfg-client"]
