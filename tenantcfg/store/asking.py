@@ -112,9 +112,7 @@ class Asks:
         self, questions: Sequence[Question], key: str, action: str, at_least: int
     ) -> Answered:
         """As `facts` and `answer`, for the one question that is nearly always asked alone."""
-        row = self._readers.one_asked(
-            *as_asked(questions[0] if questions else _NOTHING), asked_for(action), key
-        )
+        row = self._one(questions, key, action)
         if at_least:
             self._checks.require(row, at_least)
         if not questions:
@@ -129,7 +127,7 @@ class Asks:
     def facts(self, asked: Sequence[_Asked]) -> Sequence[_Facts]:
         """See `Asking.facts`."""
         if len(asked) == 1 and len(asked[0].questions) <= 1:
-            row = self._one(asked[0])
+            row = self._one(asked[0].questions, asked[0].key, asked[0].action)
             return [_Facts([row], row)]
         # One action for all: what is asked of another is denied whatever the facts are.
         rows = self._readers.many_asked(list(_lines(asked)), REMOVE_PARTICIPANT)
@@ -147,9 +145,9 @@ class Asks:
         ]
         return answered_by(facts.keyed, tuple(decisions))
 
-    def _one(self, asked: _Asked) -> Row:
-        question = asked.questions[0] if asked.questions else _NOTHING
-        return self._readers.one_asked(*as_asked(question), asked_for(asked.action), asked.key)
+    def _one(self, questions: Sequence[Question], key: str, action: str) -> Row:
+        tenant, app = as_asked(questions[0] if questions else _NOTHING)
+        return self._readers.one_asked(tenant, app, asked_for(action), key)
 
 
 def as_key(key: str | None) -> str:

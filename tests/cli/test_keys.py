@@ -41,8 +41,8 @@ def test_a_new_key_is_printed_alone_and_known_from_then_on(two_tenants: Path) ->
     key = ServiceKey.parse(said.out.removesuffix("\n"))
     facts = held(two_tenants, key)
     assert facts is not None
-    assert (facts.name, facts.rights) == ("calls", {Right.CHECK})
-    assert facts.tenants == {CONTOSO, FABRIKAM}
+    assert (facts.name, facts.rights) == ("calls", frozenset({Right.CHECK}))
+    assert facts.tenants == frozenset({CONTOSO, FABRIKAM})
     assert facts.expires_at is None
     assert key.secret not in said.err
     assert key.id in said.err
@@ -51,14 +51,14 @@ def test_a_new_key_is_printed_alone_and_known_from_then_on(two_tenants: Path) ->
 def test_a_key_covers_all_tenants_unless_some_are_named(contoso: Path) -> None:
     facts = held(contoso, new("--check", "--read"))
     assert facts is not None
-    assert (facts.tenants, facts.rights) == (None, set(Right))
+    assert (facts.tenants, facts.rights) == (None, frozenset(Right))
 
 
 def test_a_tenant_named_before_the_verb_counts(two_tenants: Path) -> None:
     said = run("--tenant", "contoso", "key", "new", "calls", "--check")
     facts = held(two_tenants, ServiceKey.parse(said.out.strip()))
     assert facts is not None
-    assert facts.tenants == {CONTOSO}
+    assert facts.tenants == frozenset({CONTOSO})
 
 
 def test_a_tenant_that_the_environment_means_limits_no_key(
@@ -148,7 +148,7 @@ def test_a_rotated_key_lasts_out(contoso: Path) -> None:
     assert held(contoso, old) is not None
     facts = held(contoso, key)
     assert facts is not None
-    assert facts.tenants == {CONTOSO}
+    assert facts.tenants == frozenset({CONTOSO})
     newest = ServiceKey.parse(run("key", "rotate", "calls", "--overlap", "0").out.strip())
     assert listed() == {old.id: "rotated", newest.id: "in force"}
     assert run("key", "revoke", "calls").code == 0
