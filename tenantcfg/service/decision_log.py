@@ -217,6 +217,7 @@ class Durable:
         self._most = most
         self._waiting: list[tuple[Sequence[Entry], Future[None]]] = []
         self._size = 0
+        self._slow = False
         self._numbers = count(1)
         self._task: asyncio.Task[None] | None = None
 
@@ -228,9 +229,16 @@ class Durable:
                 await self._stored(entries)
             outcome = "stored"
         except TimeoutError:
+            self._tell_slow()
             raise _unavailable() from None
         finally:
             self._tally(outcome, len(entries))
+
+    def _tell_slow(self) -> None:
+        """Once, until rows are stored again."""
+        if not self._slow:
+            self._slow = True
+            _LOG.warning("the decision log is too slow", seconds=self._patience)
 
     def _stored(self, entries: Sequence[Entry]) -> Future[None]:
         if self._size + len(entries) > self._most:
@@ -258,6 +266,7 @@ class Durable:
         try:
             if entries:
                 await self._writing.append(next(self._numbers), entries)
+                self._slow = False
         except Exception as failure:  # noqa: BLE001 - those who wait are told
             _told(failure)
             why = failure
