@@ -4,22 +4,29 @@ Who asks: service keys, or nobody in particular on a machine of one's own.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from tenantcfg.errors import InvalidInput
+from tenantcfg.errors import InvalidInput, Unavailable
 from tenantcfg.keys import ServiceKey, admits
 from tenantcfg.service.http import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from tenantcfg.keys import KeyFacts, Right
     from tenantcfg.service.http import Request
     from tenantcfg.store import Answered, Found, Store
 
-__all__ = ["Anybody", "KeyHolder", "KeyHolders", "bearer", "require"]
+__all__ = ["Anybody", "KeyHolder", "KeyHolders", "bearer", "require", "told"]
 
+T = TypeVar("T")
+
+PATIENCE: Final = 3.0
+"""Seconds that a store has to answer a request in."""
 _SEEN_FOR: Final = 5.0
 """Seconds for which a key that was in force has its bodies read without a look before."""
 _SEEN_MOST: Final = 10_000
@@ -73,7 +80,7 @@ class KeyHolders:
         if not anew and self._seen.get(text, 0.0) > time.monotonic():
             return
         self._seen.pop(text, None)
-        answered = await self._store.ask((), key=asker.key.id)
+        answered = await told(self._store, self._store.ask((), key=asker.key.id))
         if not admits(answered.key, asker.key, answered.at):
             raise unknown()
         if len(self._seen) >= _SEEN_MOST:
@@ -94,6 +101,24 @@ class Anybody:
 
     async def known(self, asker: Anyone, *, anew: bool) -> None:
         """See `Askers.known`."""
+
+
+async def told(store: Store, asked: Awaitable[T]) -> T:
+    """
+    What *store* answers, if it does in time (check C6).
+
+    A file is asked in place and has a time of its own; a server may have stopped in the middle.
+
+    Raises:
+        Unavailable: it has not.
+    """
+    if store.dialect == "sqlite":
+        return await asked
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await asked
+    except TimeoutError as why:
+        raise Unavailable("the store has not answered in time", subject=store.url) from why
 
 
 def bearer(request: Request) -> str:

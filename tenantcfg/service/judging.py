@@ -13,7 +13,7 @@ from tenantcfg.decision import Deny, Permit
 from tenantcfg.errors import Reason
 from tenantcfg.ids import is_guid
 from tenantcfg.keys import Right
-from tenantcfg.service.askers import Anyone, KeyHolder, require
+from tenantcfg.service.askers import Anyone, KeyHolder, require, told
 from tenantcfg.service.authzen.model import Action, Barred, Judged, Page, Snapshot, Sought
 from tenantcfg.service.http import Problem
 
@@ -43,10 +43,11 @@ class StoreDecisions:
     async def judge(self, questions: Sequence[Question], asker: Caller, fresh: Freshness) -> Judged:
         """See `Decisions.judge`."""
         pairs = [(tenant_of(one) or "", one.subject.id) for one in questions]
-        answered = await self._store.ask(pairs, key=_key(asker), at_least=fresh.revision)
+        asked = self._store.ask(pairs, key=_key(asker), at_least=fresh.revision)
+        answered = await told(self._store, asked)
         facts = _admitted(answered, asker, fresh, Right.CHECK)
-        asked = zip(questions, answered.decisions, strict=True)
-        outcomes = [_outcome(question, decision, answered, facts) for question, decision in asked]
+        both = zip(questions, answered.decisions, strict=True)
+        outcomes = [_outcome(question, decision, answered, facts) for question, decision in both]
         return Judged(outcomes, _snapshot(answered), None if facts is None else facts.name)
 
     async def search(self, search: Search, asker: Caller, fresh: Freshness) -> Page:
@@ -60,7 +61,7 @@ class StoreDecisions:
             # Participants are not held, so none is found (check S5).
             wanted = wanted and question.resource.type == TENANT
             tenant = None
-        found = await asyncio.to_thread(
+        asked = asyncio.to_thread(
             self._store.search,
             tenant=tenant if wanted and search.sought is Sought.SUBJECT else None,
             app=app if wanted and search.sought is Sought.RESOURCE else None,
@@ -69,13 +70,15 @@ class StoreDecisions:
             key=_key(asker),
             at_least=fresh.revision,
         )
+        found = await told(self._store, asked)
         _admitted(found, asker, fresh, Right.CHECK, Right.READ)
         return Page(found.ids, found.total, found.more, _snapshot(found))
 
     async def _actions(self, search: Search, asker: Caller, fresh: Freshness) -> Page:
         question = replace(search.question, action=Action(REMOVE_PARTICIPANT))
         pair = (tenant_of(question) or "", question.subject.id)
-        answered = await self._store.ask([pair], key=_key(asker), at_least=fresh.revision)
+        asked = self._store.ask([pair], key=_key(asker), at_least=fresh.revision)
+        answered = await told(self._store, asked)
         facts = _admitted(answered, asker, fresh, Right.CHECK, Right.READ)
         outcome = _outcome(question, answered.decisions[0], answered, facts)
         names = [REMOVE_PARTICIPANT] if isinstance(outcome, Permit) else []

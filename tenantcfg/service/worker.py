@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["Worker"]
 
 _LOG = structlog.get_logger("tenantcfg.service")
+_GRACE: Final = 5.0
+"""Seconds for which threads may end their work after the last answer."""
 _PAUSE: Final = 1.0
 """Seconds between two tries of a worker that cannot start."""
 
@@ -88,7 +90,7 @@ class _Parts:
         self._metrics = Metrics(os.environ.get(FOLDER))
         self._watcher = Operations(self._metrics, told.log_requests)
         self._starts: list[Any] = []
-        self._stops: list[Any] = [self._close]
+        self._stops: list[Any] = [_end_in_any_case, self._close]
         self._recorder = self._recording()
 
     def application(self) -> Application:
@@ -132,7 +134,7 @@ class _Parts:
             told.decision_log_mode,
             lambda outcome, number: logged.labels(outcome).inc(number),
         )
-        self._stops.insert(0, recorder.close)
+        self._stops.insert(1, recorder.close)
         return recorder
 
     def _operations(self) -> dict[bytes, Endpoint]:
@@ -165,13 +167,20 @@ class _Parts:
 
         async def start() -> None:
             server, port = await listening(application, str(bind))
-            self._stops.insert(0, lambda: server.stop(self._told.drain_seconds))
+            self._stops.insert(1, lambda: server.stop(self._told.drain_seconds))
             _LOG.info("listening", grpc=str(bind.at(port)))
 
         self._starts.append(start)
 
     async def _close(self) -> None:
         self._store.close()
+
+
+async def _end_in_any_case() -> None:
+    """See to it that a store that does not answer any more does not keep the process alive."""
+    watch = threading.Timer(_GRACE, os._exit, [0])
+    watch.daemon = True
+    watch.start()
 
 
 def _end_with_parent() -> None:
