@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["Worker"]
 
 _LOG = structlog.get_logger("tenantcfg.service")
-_GRACE: Final = 5.0
-"""Seconds for which threads may end their work after the last answer."""
+_GRACE: Final = 2.0
+"""Seconds for which threads may end their work, once all else had its time to."""
 _PAUSE: Final = 1.0
 """Seconds between two tries of a worker that cannot start."""
 
@@ -90,7 +90,7 @@ class _Parts:
         self._metrics = Metrics(os.environ.get(FOLDER))
         self._watcher = Operations(self._metrics, told.log_requests)
         self._starts: list[Any] = []
-        self._stops: list[Any] = [_end_in_any_case, self._close]
+        self._stops: list[Any] = [self._end_in_any_case, self._close]
         self._recorder = self._recording()
 
     def application(self) -> Application:
@@ -172,15 +172,14 @@ class _Parts:
 
         self._starts.append(start)
 
+    async def _end_in_any_case(self) -> None:
+        """See to it that what does not answer any more does not keep the process alive."""
+        watch = threading.Timer(self._told.drain_seconds + _GRACE, os._exit, [0])
+        watch.daemon = True
+        watch.start()
+
     async def _close(self) -> None:
         self._store.close()
-
-
-async def _end_in_any_case() -> None:
-    """See to it that a store that does not answer any more does not keep the process alive."""
-    watch = threading.Timer(_GRACE, os._exit, [0])
-    watch.daemon = True
-    watch.start()
 
 
 def _end_with_parent() -> None:

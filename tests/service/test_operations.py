@@ -106,7 +106,11 @@ def test_readiness_is_told_within_a_second_whatever_hangs(
     with postgres_of_own.database() as url:
         tables_template.copy_to(url)
         stock = stocked(url)
-        with serving(stock) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        env = {"TENANTCFG_SERVE_DRAIN_SECONDS": "0"}
+        with (
+            Service("--store", url, "--bind", "127.0.0.1:0", env=env) as running,
+            httpx.Client(base_url=running.url, timeout=30) as client,
+        ):
 
             def asked() -> httpx.Response:
                 return client.post(EVALUATION, json=QUESTION, headers=bearer(stock.check))
