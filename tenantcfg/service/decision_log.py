@@ -43,7 +43,7 @@ MOST_WAITING: Final = 10_000
 QUEUE: Final = 20_000
 """So many rows are kept at most, in each worker, in mode ``sampled``; more are dropped."""
 
-_GATHER_SECONDS: Final = 0.5
+_GATHER_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
 _HURRIED_SECONDS: Final = 0.1
