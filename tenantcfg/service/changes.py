@@ -31,7 +31,7 @@ from tenantcfg.service.authzen.endpoints import freshness_of, stamped
 from tenantcfg.service.http import ALLOW_GET, NO_STORE, Problem, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from tenantcfg.history import Change
     from tenantcfg.keys import KeyFacts
@@ -52,7 +52,8 @@ _TICK: Final = 0.2
 _JUDGED_FOR: Final = 1.0
 """Seconds for which events go out, to a reader who takes his time, on one look at the key."""
 _PAGE: Final = 16
-"""How many changes are read at once: of the longest, all apps of a tenant, no more at a time."""
+_PAGE_BYTES: Final = 1 << 17
+"""So much of what a reader has not taken yet is held for him, and one event at the least."""
 _RECENT: Final = 64
 _RECENT_BYTES: Final = 1 << 20
 """Of so many changes the events are kept for all streams; who is further behind reads alone."""
@@ -269,11 +270,28 @@ def _sent(event: str, members: bytes, id_: bytes = b"") -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """Events in their order; up to *through* none is missing, *before* is the last before them."""
+    """
+    Events in their order; up to *through* none is missing, *before* is the last before them.
+
+    Of a page that is *cut* more was read than is held at once.
+    """
 
     events: Sequence[_Event]
     before: int
     through: int
+    cut: bool = False
+
+    @classmethod
+    def of(cls, events: Iterable[_Event], before: int, through: int) -> _Page:
+        """As much of the page as is held at once."""
+        kept: list[_Event] = []
+        size = 0
+        for event in events:
+            if len(kept) == _PAGE or (kept and size + event.size > _PAGE_BYTES):
+                return cls(kept, before, kept[-1].revision, cut=True)
+            kept.append(event)
+            size += event.size
+        return cls(kept, before, through)
 
 
 class _Reads:
@@ -287,17 +305,16 @@ class _Reads:
         """The head, and the key of *asker*, as they are now."""
         return await self._store.ask((), key=asker.key.id if isinstance(asker, KeyHolder) else None)
 
-    async def page(self, after: int, facts: KeyFacts | None) -> _Page:
-        """The events behind the revision *after* that a key of these *facts* sees."""
+    async def page(self, after: int, limit: int, facts: KeyFacts | None) -> _Page:
+        """The events behind the revision *after* that a key of these *facts* sees, *limit*."""
         tenants = None if facts is None else facts.tenants
         return await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._page, after, tenants
+            self._threads, self._page, after, limit, tenants
         )
 
-    def _page(self, after: int, tenants: frozenset[str] | None) -> _Page:
-        found = self._store.follow(after, limit=_PAGE, tenants=tenants)
-        events = deque(_Event.of(change) for change in found.changes)
-        return _Page(events, found.before, found.through)
+    def _page(self, after: int, limit: int, tenants: frozenset[str] | None) -> _Page:
+        found = self._store.follow(after, limit=limit, tenants=tenants)
+        return _Page.of(map(_Event.of, found.changes), found.before, found.through)
 
 
 class _Tail:
@@ -322,8 +339,8 @@ class _Tail:
         """The events behind the revision *after*, a page of them; None: not all are held."""
         if not self.start <= after <= self.head:
             return None
-        events = [event for event in self._recent if event.revision > after][:_PAGE]
-        return _Page(events, 0, events[-1].revision if len(events) == _PAGE else self.head)
+        behind = (event for event in self._recent if event.revision > after)
+        return _Page.of(behind, 0, self.head)
 
     async def wait(self, seen: int, seconds: float) -> None:
         """Return once there is more than *seen*, or there is trouble; or after *seconds*."""
@@ -358,7 +375,7 @@ class _Tail:
             self._recent.clear()
             self.start = self.head = head
         while self.head < head:
-            page = await self._reads.page(self.head, None)
+            page = await self._reads.page(self.head, _PAGE, None)
             self._recent.extend(page.events)
             self._size = sum(event.size for event in self._recent)
             self.head = page.through
@@ -404,6 +421,7 @@ class _Follower:
         self._asker = asker
         self._place = place
         self._heartbeat = heartbeat
+        self._limit = _PAGE
         self._facts: KeyFacts | None = None
         self._judged = 0.0
         self._ends = float("inf")
@@ -454,7 +472,9 @@ class _Follower:
         place = self._place
         page = self._tail.page(place.through) if place.last is not None else None
         if page is None:
-            page = await self._reads.page(place.through, self._facts)
+            page = await self._reads.page(place.through, self._limit, self._facts)
+            # What would be read only to be read again need not be read.
+            self._limit = len(page.events) if page.cut else min(self._limit * 2, _PAGE)
         if place.last is None:
             place.last = page.before
         await self._judge()
