@@ -342,7 +342,7 @@ def _action_of_number(number: Number) -> ActionPreference:
 def _action_of_text(text: str) -> ActionPreference:
     name = text.strip()
     if name[:1].isdecimal() or name[:1] in {"+", "-"}:
-        return _action_of_digits(name, text)
+        return _action_of_digits(text.lstrip(), text)
     if text and not name:
         raise ValueError(_no_name(text))
     if "," in name:
@@ -351,9 +351,9 @@ def _action_of_text(text: str) -> ActionPreference:
 
 
 def _action_of_digits(digits: str, text: str) -> ActionPreference:
-    if not (digits.isascii() and (digits.isdecimal() or digits[1:].isdecimal())):
+    number = _number_of_digits(digits)
+    if number is None:
         raise ValueError(_no_name(text))
-    number = int(digits)
     if number not in _INT32:
         raise ValueError(
             f'Cannot convert value "{text}" to type "{_ACTION}". Error: "{_TOO_LARGE}"'
@@ -480,12 +480,19 @@ def _int_of_digits(digits: str) -> int:
     prefix = next((one for one in _HEXADECIMAL if digits.lower().startswith(one)), None)
     if prefix is not None:
         return _int_of_bits(digits[len(prefix) :])
-    unsigned = digits[1:] if digits[0] in "+-" else digits
-    if not (unsigned.isascii() and unsigned.isdecimal()):
+    number = _number_of_digits(digits)
+    if number is None:
         raise ValueError(f"The input string '{digits}' was not in a correct format.")
-    if int(digits) not in _INT32:
+    if number not in _INT32:
         raise ValueError(_TOO_LARGE)
-    return int(digits)
+    return number
+
+
+def _number_of_digits(text: str) -> int | None:
+    """What .NET reads as a whole number: blanks may stand behind it, then NULs."""
+    digits = text.rstrip("\0").rstrip("\t\n\v\f\r ")
+    unsigned = digits[1:] if digits[:1] in ("+", "-") else digits
+    return int(digits) if unsigned.isascii() and unsigned.isdecimal() else None
 
 
 def _int_of_bits(digits: str) -> int:

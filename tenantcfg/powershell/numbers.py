@@ -26,6 +26,7 @@ __all__ = [
 
 DECIMAL_LIMIT = 2**96 - 1
 _DOUBLE_LIMIT = int(1.7976931348623157e308)
+_DOUBLE_BITS = 53
 
 _MULTIPLIERS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "p": 2**50}
 _SUFFIXES = frozenset("uslnydUSLNYD")
@@ -310,8 +311,15 @@ def _fitted(value: int, suffix: str, *, decimal_base: bool) -> Number | None:
 
             return Number(Decimal(value), "System.Decimal")
         if not suffix and abs(value) <= _DOUBLE_LIMIT:
-            return Number(float(value), "System.Double")
+            return Number(_cut_to_double(value), "System.Double")
     return None
+
+
+def _cut_to_double(value: int) -> float:
+    """*value* with the first 53 of its bits: .NET rounds no BigInteger."""
+    spare = max(abs(value).bit_length() - _DOUBLE_BITS, 0)
+    cut = abs(value) >> spare << spare
+    return float(-cut if value < 0 else cut)
 
 
 def invariant_text(value: float | Decimal) -> str:

@@ -18,6 +18,7 @@ from tenantcfg.powershell import (
     PSObject,
 )
 from tenantcfg.powershell.conversions import Misfit, VariablePath, convert
+from tenantcfg.powershell.numbers import Literal, value_of
 from tenantcfg.powershell.values import NOTHING, argument_text, to_string, type_name
 
 if TYPE_CHECKING:
@@ -61,6 +62,21 @@ def test_a_double_has_fifteen_digits_shown_and_all_in_messages(
     value: float, shown: str, dotnet: str
 ) -> None:
     assert (double(value).shown, str(double(value))) == (shown, dotnet)
+
+
+@pytest.mark.parametrize(
+    ("digits", "shown"),
+    [
+        ("157123015701163506424002510414", "1.57123015701163E+29"),
+        ("-157123015701163506424002510414", "-1.57123015701163E+29"),
+        ("81167413656037657308907438080", "8.11674136560376E+28"),
+    ],
+)
+def test_a_whole_number_beyond_the_decimals_is_cut_to_a_double(digits: str, shown: str) -> None:
+    number = value_of(Literal(digits, 10, "", real=False, multiplier=1))
+
+    assert number is not None
+    assert Number(number.value, number.type_name).shown == shown
 
 
 def test_a_decimal_keeps_its_zeros() -> None:
@@ -211,6 +227,7 @@ def test_applying_keeps_the_count_of_every_item(
         (Kind.ENGINE_ACTION, "sil", ActionPreference.SilentlyContinue),
         (Kind.ENGINE_ACTION, " Stop ", ActionPreference.Stop),
         (Kind.ENGINE_ACTION, "2", ActionPreference.Continue),
+        (Kind.ENGINE_ACTION, "\xa02\t\0", ActionPreference.Continue),
         (Kind.ENGINE_ACTION, int32(4), ActionPreference.Ignore),
         (Kind.ENGINE_ACTION, Number(2**32 + 1, "System.Int64"), ActionPreference.Stop),
         (Kind.ENGINE_ACTION, ("Stop", "Continue"), ActionPreference.Inquire),
@@ -221,6 +238,7 @@ def test_applying_keeps_the_count_of_every_item(
         (Kind.ENGINE_ACTION, Hashtable([("value__", int32(9))]), ActionPreference(9)),
         (Kind.ENGINE_INT, "", 0),
         (Kind.ENGINE_INT, " 5 ", 5),
+        (Kind.ENGINE_INT, "5 \0\0", 5),
         (Kind.ENGINE_INT, "1,000", 1000),
         (Kind.ENGINE_INT, "0x1F", 31),
         (Kind.ENGINE_INT, "#1F", 31),
@@ -272,6 +290,7 @@ NO_ACTION = (
         # Blanks are passed over round a whole name, not round the beginning of one.
         (Kind.ENGINE_ACTION, "Sil ", "Unable to match the identifier name Sil  to a valid"),
         (Kind.ENGINE_ACTION, " S", "Unable to match the identifier name  S to a valid"),
+        (Kind.ENGINE_ACTION, "1\xa0", "Unable to match the identifier name 1\xa0 to a valid"),
         (Kind.ENGINE_ACTION, "1x", "Unable to match the identifier name 1x to a valid"),
         (
             Kind.ENGINE_ACTION,
