@@ -64,7 +64,7 @@ def engine_of(address: Address) -> Engine:
 
     return create_engine(
         "postgresql+psycopg://",
-        creator=lambda: postgresql.connect(address.secret),
+        creator=lambda: postgresql.connect(address.secret, patience=sqlite.WRITE_PATIENCE),
         pool_size=4,
         max_overflow=-1,
         pool_pre_ping=True,
