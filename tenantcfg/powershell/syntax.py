@@ -260,6 +260,10 @@ class Parser:
         """Put *token* back."""
         self.ungot = token
 
+    def restore_point(self) -> int:
+        """The place to `resync` to in order to read from here again."""
+        return self.scanner.restore_point() if self.ungot is None else self.ungot.start
+
     def resync(self, start: int) -> None:
         """Scan again from *start*."""
         self.ungot = None

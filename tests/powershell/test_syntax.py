@@ -369,6 +369,8 @@ def test_statements_and_pipelines_are_parted() -> None:
         ("switch (1) {default {}}", "a keyword (switch)", 0),
         ("trap {a}", "a keyword (trap)", 0),
         ("class C {}", "a keyword (class)", 0),
+        ("class C : D, E { [int]$x = 1; [int] f($y) { return @{} } }", "a keyword (class)", 0),
+        ("enum E : byte { A = 1; B }", "a keyword (enum)", 0),
         (":l while (1) {}", "a keyword (while)", 3),
         ("param($x)", "a parameter block (param)", 0),
         ("process {a}", "a block (process)", 0),
