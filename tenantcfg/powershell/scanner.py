@@ -21,6 +21,7 @@ from tenantcfg.powershell.characters import (
     NEWLINES,
     SINGLE_QUOTES,
     TOKEN_ENDS,
+    ascii_lower,
     identifier_follows,
     identifier_starts,
     is_letter,
@@ -172,7 +173,7 @@ class Scanner:
         *,
         flag: bool = False,
     ) -> Token:
-        start, end = self._extent()
+        start, end = self._passage.outer(self._token_start, self._index)
         return Token(kind, start, end, value, parts, flag=flag)
 
     def _error(self, start: int, end: int, error_id: str, argument: str | None = None) -> None:
@@ -551,7 +552,7 @@ class Scanner:
         if self.mode == COMMAND and not self.simple_name:
             if script[index] not in TOKEN_ENDS:
                 return self._generic(word)
-            keyword = word.lower()
+            keyword = ascii_lower(word)
             if keyword in tokens.KEYWORDS:
                 return self._token(keyword)
         return self._token(tokens.IDENTIFIER)
