@@ -68,7 +68,8 @@ def connect(secret: str, *, patience: float = 0.0) -> psycopg.Connection[Any]:
         except psycopg.OperationalError as why:
             if time.monotonic() > deadline or not _FULL.search(str(why)):
                 raise
-        time.sleep(random.uniform(0.02, 0.2))  # noqa: S311
+        # Seldom, as a server makes a process for each that it turns away.
+        time.sleep(random.uniform(0.2, 1))  # noqa: S311
 
 
 def _connected(secret: str) -> psycopg.Connection[Any]:
