@@ -327,6 +327,7 @@ class Store:
         Raises:
             InvalidInput: *limit* is negative, a time outside the years 1 to 9999, or *actor* is
                 nobody's name.
+            Unavailable: while they were taken a restore put another history in their place.
         """
         from tenantcfg.store.reading import Wanted, history  # noqa: PLC0415
 
