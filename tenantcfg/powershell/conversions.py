@@ -204,7 +204,7 @@ def _list_modifier(value: Value, parameter: str) -> Value:
         items = (None if item is NOTHING else item for item in enumerate_value(value))
         return PSListModifier(replace=tuple(items))
     parts: dict[str, tuple[Value, ...]] = {}
-    for key, items in value.items():
+    for key, items in value.enumerated():
         name = key.lower() if isinstance(key, str) else ""
         if name not in {"add", "remove", "replace"}:
             _transformation(parameter, _unknown_modifier(key))
@@ -391,7 +391,7 @@ def _several(names: list[str], text: str) -> ActionPreference:
 def _action_of_entries(table: Hashtable) -> ActionPreference:
     number = 0
     cannot = f'Cannot create object of type "{_ACTION}". '
-    for key, value in table.items():
+    for key, value in table.enumerated():
         if to_string(key).lower() != "value__":
             raise ValueError(
                 f"{cannot}The property '{to_string(key)}' was not found for the '{_ACTION}' "

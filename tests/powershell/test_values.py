@@ -149,6 +149,25 @@ def test_keys_of_a_hashtable_are_equal_without_regard_to_case_and_by_type() -> N
     assert [key for key, _ in table.items()] == ["Add", int32(1), True]
 
 
+def test_entries_come_in_the_order_of_their_buckets() -> None:
+    table = Hashtable([(int32(1), None), (int32(128), None)])
+
+    assert [key for key, _ in table.enumerated()] == [int32(128), int32(1)]
+
+
+def test_where_a_key_s_bucket_is_drawn_anew_entries_come_as_written() -> None:
+    table = Hashtable([(int32(1), None), ("x", None), (int32(128), None)])
+
+    assert [key for key, _ in table.enumerated()] == [int32(1), "x", int32(128)]
+
+
+def test_a_table_of_any_size_gives_each_entry_once() -> None:
+    for size in (*range(20), 100, 254, 299, 300, 301, 1000):
+        table = Hashtable((int32(number * 7919), None) for number in range(size))
+
+        assert len(list(table.enumerated())) == len(table) == size
+
+
 def test_nothing_is_false_and_shows_itself() -> None:
     assert not NOTHING
     assert repr(NOTHING) == "NOTHING"
