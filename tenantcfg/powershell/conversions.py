@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NoReturn
 
+from tenantcfg.powershell.characters import folded
 from tenantcfg.powershell.tree import Constant, ExpressionElement, Extent
 from tenantcfg.powershell.values import (
     NOTHING,
@@ -362,10 +363,9 @@ def _action_of_digits(digits: str, text: str) -> ActionPreference:
 
 
 def _named(name: str, text: str) -> ActionPreference:
-    lower = name.lower()
-    exact = [action for action in ActionPreference if action.name.lower() == lower]
+    exact = [action for action in ActionPreference if folded(action.name) == folded(name)]
     # Blanks do not count round a whole name; the beginning of one has none.
-    near = exact or [a for a in ActionPreference if a.name.lower().startswith(text.lower())]
+    near = exact or [a for a in ActionPreference if folded(a.name).startswith(folded(text))]
     if len(near) == 1:
         return near[0]
     if not near:
@@ -379,12 +379,12 @@ def _named(name: str, text: str) -> ActionPreference:
 
 
 def _several(names: list[str], text: str) -> ActionPreference:
-    by_name = {action.name.lower(): action for action in ActionPreference}
-    if any(name.lower() not in by_name for name in names):
+    by_name = {folded(action.name): action for action in ActionPreference}
+    if any(folded(name) not in by_name for name in names):
         raise ValueError(_no_name(text))
     number = 0
     for name in names:
-        number |= by_name[name.lower()]
+        number |= by_name[folded(name)]
     return _defined(number, text)
 
 

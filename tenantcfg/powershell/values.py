@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tenantcfg.powershell.characters import folded
 from tenantcfg.powershell.hash_order import bucket_order, hash_code
 from tenantcfg.powershell.numbers import invariant_text
 
@@ -277,7 +278,7 @@ def _folded(key: Value) -> object:
         case bool():
             return (bool, key)
         case str():
-            return key.lower()
+            return folded(key)
         case Number():
             return (key.type_name, key.value)
         case Hashtable() | tuple():

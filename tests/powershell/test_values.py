@@ -143,6 +143,8 @@ def test_keys_of_a_hashtable_are_equal_without_regard_to_case_and_by_type() -> N
     table = Hashtable([("Add", 1), (int32(1), 2), (True, 3)])
 
     assert "ADD" in table
+    assert "\u03a3" in Hashtable([("\u03c2", 1)])
+    assert "\u1e9e" not in Hashtable([("\u00df", 1)])
     assert int32(1) in table
     assert "1" not in table
     assert len(table) == 3
@@ -309,6 +311,8 @@ NO_ACTION = (
         # Blanks are passed over round a whole name, not round the beginning of one.
         (Kind.ENGINE_ACTION, "Sil ", "Unable to match the identifier name Sil  to a valid"),
         (Kind.ENGINE_ACTION, " S", "Unable to match the identifier name  S to a valid"),
+        # The Kelvin sign is no k.
+        (Kind.ENGINE_ACTION, "Brea\u212a", "Unable to match the identifier name Brea\u212a to a"),
         (Kind.ENGINE_ACTION, "1\xa0", "Unable to match the identifier name 1\xa0 to a valid"),
         (Kind.ENGINE_ACTION, "1x", "Unable to match the identifier name 1x to a valid"),
         (
