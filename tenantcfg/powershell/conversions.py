@@ -394,7 +394,7 @@ def _action_of_entries(table: Hashtable) -> ActionPreference:
     for key, value in table.enumerated():
         if to_string(key).lower() != "value__":
             raise ValueError(
-                f"{cannot}The property '{to_string(key)}' was not found for the '{_ACTION}' "
+                f"{cannot}The property '{_plain_text(key)}' was not found for the '{_ACTION}' "
                 "object. The settable properties are: [value__ <System.Int32>]."
             )
         try:

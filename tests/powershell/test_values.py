@@ -324,6 +324,8 @@ NO_ACTION = (
         (Kind.ENGINE_ACTION, True, "Invalid cast from 'System.Boolean' to"),
         (Kind.ENGINE_ACTION, "Suspend", "is reserved for future use and is not supported"),
         (Kind.ENGINE_ACTION, Hashtable([("a", 1)]), "The property 'a' was not found for the"),
+        (Kind.ENGINE_ACTION, Hashtable([(double(1e15), 1)]), "property '1000000000000000' was"),
+        (Kind.ENGINE_ACTION, Hashtable([((), 1)]), "The property 'System.Object[]' was not"),
         (Kind.ENGINE_ACTION, Hashtable([("value__", (int32(1),))]), '"System.Object[]" value of'),
         (Kind.ENGINE_ACTION, OBJECT, 'value of type "T" to type'),
         (Kind.ENGINE_INT, None, "The argument is null, empty, or an element of the argument"),
