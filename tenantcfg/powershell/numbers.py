@@ -28,7 +28,12 @@ DECIMAL_LIMIT = 2**96 - 1
 _DOUBLE_LIMIT = int(1.7976931348623157e308)
 _DOUBLE_BITS = 53
 
-_MULTIPLIERS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "p": 2**50}
+# In both cases and no more: to Python the Kelvin sign is a k as well.
+_MULTIPLIERS = {
+    letter: 2 ** (10 * power)
+    for power, letters in enumerate(("kK", "mM", "gG", "tT", "pP"), start=1)
+    for letter in letters
+}
 _SUFFIXES = frozenset("uslnydUSLNYD")
 _BINARY_DIGITS = frozenset("01")
 
@@ -189,7 +194,7 @@ class _LiteralReader:
         return suffix + second, suffix == "u" and second in "lsy"
 
     def _multiplier(self) -> tuple[int, bool]:
-        factor = _MULTIPLIERS.get(self._script[self.index].lower())
+        factor = _MULTIPLIERS.get(self._script[self.index])
         if factor is None:
             return 1, True
         self.index += 1
