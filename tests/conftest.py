@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 # Deadlines tell more about the machine than about the code.
 settings.register_profile("tenantcfg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tenantcfg")
+
+# A run in the background ignores Ctrl-C, and so would every program that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FOREIGN = (
     "TENANTCFG_",

@@ -123,7 +123,7 @@ def script_block(parser: Parser, opening: Token) -> Unsupported:
 def block_inside(parser: Parser, opening: Token) -> int:
     """A script block up to its closing brace; where it ends."""
     parser.skip_newlines()
-    point = parser.scanner.restore_point() if parser.ungot is None else parser.ungot.start
+    point = parser.restore_point()
     kept = len(parser.unsupported)
     if not param_block(parser):
         del parser.unsupported[kept:]

@@ -17,6 +17,8 @@ __all__ = [
     "NEWLINES",
     "SINGLE_QUOTES",
     "TOKEN_ENDS",
+    "ascii_lower",
+    "folded",
     "identifier_follows",
     "identifier_starts",
     "is_letter",
@@ -52,6 +54,9 @@ _IDENTIFIER = _IDENTIFIER_START | DECIMAL_DIGITS
 _VARIABLE_START = _IDENTIFIER | frozenset("$:?^")
 _WHITE_SPACE = BLANKS | NEWLINES
 
+# The dotless i and the long s.
+_STAY = frozenset("\u0131\u017f")
+
 
 def is_letter(char: str) -> bool:
     """Whether .NET calls *char* a letter."""
@@ -81,3 +86,29 @@ def identifier_follows(char: str) -> bool:
 def variable_starts(char: str) -> bool:
     """Whether ``$`` followed by *char* is a variable."""
     return char in _VARIABLE_START or (char > "\x7f" and is_letter_or_digit(char))
+
+
+def ascii_lower(text: str) -> str:
+    """
+    *text* in lower case if it is ASCII, else as it is.
+
+    For names that are ASCII: to PowerShell no other letter equals one of theirs, to Python
+    the Kelvin sign is a k.
+    """
+    return text.lower() if text.isascii() else text
+
+
+def folded(text: str) -> str:
+    """*text* as PowerShell compares it without regard to case: each character upper-case."""
+    return text.upper() if text.isascii() else "".join(map(_upper, text))
+
+
+def _upper(char: str) -> str:
+    """One character for one, as .NET has it; none becomes an ASCII letter."""
+    if char in _STAY:
+        return char
+    upper = char.upper()
+    if len(upper) > 1:
+        # Where Python writes two letters, the one letter of Unicode is that of titles.
+        upper = char.title()
+    return upper if len(upper) == 1 else char

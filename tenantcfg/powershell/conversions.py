@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NoReturn
 
+from tenantcfg.powershell.characters import folded
 from tenantcfg.powershell.tree import Constant, ExpressionElement, Extent
 from tenantcfg.powershell.values import (
     NOTHING,
@@ -204,7 +205,7 @@ def _list_modifier(value: Value, parameter: str) -> Value:
         items = (None if item is NOTHING else item for item in enumerate_value(value))
         return PSListModifier(replace=tuple(items))
     parts: dict[str, tuple[Value, ...]] = {}
-    for key, items in value.items():
+    for key, items in value.enumerated():
         name = key.lower() if isinstance(key, str) else ""
         if name not in {"add", "remove", "replace"}:
             _transformation(parameter, _unknown_modifier(key))
@@ -342,7 +343,7 @@ def _action_of_number(number: Number) -> ActionPreference:
 def _action_of_text(text: str) -> ActionPreference:
     name = text.strip()
     if name[:1].isdecimal() or name[:1] in {"+", "-"}:
-        return _action_of_digits(name, text)
+        return _action_of_digits(text.lstrip(), text)
     if text and not name:
         raise ValueError(_no_name(text))
     if "," in name:
@@ -351,9 +352,9 @@ def _action_of_text(text: str) -> ActionPreference:
 
 
 def _action_of_digits(digits: str, text: str) -> ActionPreference:
-    if not (digits.isascii() and (digits.isdecimal() or digits[1:].isdecimal())):
+    number = _number_of_digits(digits)
+    if number is None:
         raise ValueError(_no_name(text))
-    number = int(digits)
     if number not in _INT32:
         raise ValueError(
             f'Cannot convert value "{text}" to type "{_ACTION}". Error: "{_TOO_LARGE}"'
@@ -362,10 +363,9 @@ def _action_of_digits(digits: str, text: str) -> ActionPreference:
 
 
 def _named(name: str, text: str) -> ActionPreference:
-    lower = name.lower()
-    exact = [action for action in ActionPreference if action.name.lower() == lower]
+    exact = [action for action in ActionPreference if folded(action.name) == folded(name)]
     # Blanks do not count round a whole name; the beginning of one has none.
-    near = exact or [a for a in ActionPreference if a.name.lower().startswith(text.lower())]
+    near = exact or [a for a in ActionPreference if folded(a.name).startswith(folded(text))]
     if len(near) == 1:
         return near[0]
     if not near:
@@ -379,22 +379,22 @@ def _named(name: str, text: str) -> ActionPreference:
 
 
 def _several(names: list[str], text: str) -> ActionPreference:
-    by_name = {action.name.lower(): action for action in ActionPreference}
-    if any(name.lower() not in by_name for name in names):
+    by_name = {folded(action.name): action for action in ActionPreference}
+    if any(folded(name) not in by_name for name in names):
         raise ValueError(_no_name(text))
     number = 0
     for name in names:
-        number |= by_name[name.lower()]
+        number |= by_name[folded(name)]
     return _defined(number, text)
 
 
 def _action_of_entries(table: Hashtable) -> ActionPreference:
     number = 0
     cannot = f'Cannot create object of type "{_ACTION}". '
-    for key, value in table.items():
+    for key, value in table.enumerated():
         if to_string(key).lower() != "value__":
             raise ValueError(
-                f"{cannot}The property '{to_string(key)}' was not found for the '{_ACTION}' "
+                f"{cannot}The property '{_plain_text(key)}' was not found for the '{_ACTION}' "
                 "object. The settable properties are: [value__ <System.Int32>]."
             )
         try:
@@ -480,12 +480,19 @@ def _int_of_digits(digits: str) -> int:
     prefix = next((one for one in _HEXADECIMAL if digits.lower().startswith(one)), None)
     if prefix is not None:
         return _int_of_bits(digits[len(prefix) :])
-    unsigned = digits[1:] if digits[0] in "+-" else digits
-    if not (unsigned.isascii() and unsigned.isdecimal()):
+    number = _number_of_digits(digits)
+    if number is None:
         raise ValueError(f"The input string '{digits}' was not in a correct format.")
-    if int(digits) not in _INT32:
+    if number not in _INT32:
         raise ValueError(_TOO_LARGE)
-    return int(digits)
+    return number
+
+
+def _number_of_digits(text: str) -> int | None:
+    """What .NET reads as a whole number: blanks may stand behind it, then NULs."""
+    digits = text.rstrip("\0").rstrip("\t\n\v\f\r ")
+    unsigned = digits[1:] if digits[:1] in ("+", "-") else digits
+    return int(digits) if unsigned.isascii() and unsigned.isdecimal() else None
 
 
 def _int_of_bits(digits: str) -> int:

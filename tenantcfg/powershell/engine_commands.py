@@ -7,6 +7,8 @@ its Get- command, as it does in PowerShell.
 
 from __future__ import annotations
 
+from tenantcfg.powershell.characters import ascii_lower
+
 __all__ = ["is_engine_command"]
 
 _MODULE = "microsoft.powershell.core\\"
@@ -35,4 +37,4 @@ where-object wjb
 
 def is_engine_command(name: str) -> bool:
     """Whether PowerShell itself has a command *name*, in any case."""
-    return name.lower().removeprefix(_MODULE) in _NAMES
+    return ascii_lower(name).removeprefix(_MODULE) in _NAMES

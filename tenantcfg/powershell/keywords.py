@@ -64,15 +64,12 @@ def statement_with_attributes(parser: Parser, token: Token) -> Pipeline | None:
         if following.kind in _RULES or (following.kind in _LEFTOVERS and parser.errors):
             return keyword_statement(parser, following)
     del parser.unsupported[kept:]
-    if not found and following.kind != tokens.END:
-        # Nothing was read but the bracket's error.
-        parser.unget(following)
+    if found:
+        parser.resync(start)
         return parser.chain()
-    if not found:
-        parser.unget(following)
-        return None
-    parser.resync(start)
-    return parser.chain()
+    # Nothing was read but the bracket's error.
+    parser.unget(following)
+    return None if following.kind == tokens.END else parser.chain()
 
 
 # -- one rule for each keyword --------------------------------------------------------
@@ -81,10 +78,10 @@ def statement_with_attributes(parser: Parser, token: Token) -> Pipeline | None:
 def _if(parser: Parser, token: Token) -> Pipeline:
     keyword = token
     while True:
-        end = _if_clause(parser, token, keyword)
-        if isinstance(end, tuple):
-            return parser.broken_statement(*end)
-        point = parser.scanner.restore_point() if parser.ungot is None else parser.ungot.start
+        end, complete = _if_clause(parser, keyword)
+        if not complete:
+            return parser.broken_statement(token.start, end)
+        point = parser.restore_point()
         parser.skip_newlines()
         keyword = parser.peek()
         if keyword.kind == "elseif":
@@ -102,15 +99,15 @@ def _if(parser: Parser, token: Token) -> Pipeline:
         return parser.broken_statement(token.start, keyword.end)
 
 
-def _if_clause(parser: Parser, token: Token, keyword: Token) -> int | tuple[int, int]:
-    """One ``(condition) {...}``: where it ends, or the extent of what is broken."""
+def _if_clause(parser: Parser, keyword: Token) -> tuple[int, bool]:
+    """One ``(condition) {...}``: where it ends, and whether it is whole."""
     word = parser.text_of(keyword)
     parser.skip_newlines()
     opening = parser.next()
     if opening.kind != "(":
         parser.unget(opening)
         parser.incomplete(keyword.end, keyword.end, "MissingOpenParenthesisInIfStatement", word)
-        return token.start, keyword.end
+        return keyword.end, False
     parser.skip_newlines()
     condition = parser.chain()
     if condition is None:
@@ -123,13 +120,13 @@ def _if_clause(parser: Parser, token: Token, keyword: Token) -> int | tuple[int,
             parser.incomplete(
                 closing.start, closing.end, "MissingEndParenthesisAfterStatement", word
             )
-        return token.start, max(closing.start - 1, 0)
+        return max(closing.start - 1, 0), False
     parser.skip_newlines()
     body = block(parser)
     if body is None:
         parser.incomplete(closing.start, closing.end, "MissingStatementBlock", word)
-        return token.start, closing.end
-    return body.end
+        return closing.end, False
+    return body.end, True
 
 
 def _switch(parser: Parser, token: Token) -> Pipeline:
@@ -475,7 +472,8 @@ def _try(parser: Parser, token: Token) -> Pipeline:
     if body is None:
         parser.incomplete(token.end, token.end, "MissingTryStatementBlock")
         return parser.broken_statement(token.start, token.end)
-    end, catches, wrong = _catches(parser, body.end)
+    end, wrong = _catches(parser, body.end)
+    caught = end > body.end
     parser.skip_newlines()
     keyword = parser.peek()
     finished = False
@@ -489,7 +487,7 @@ def _try(parser: Parser, token: Token) -> Pipeline:
             parser.incomplete(end, end, "MissingFinallyStatementBlock", keyword.kind)
         else:
             end = last.end
-    if not catches and not finished and not wrong:
+    if not caught and not finished and not wrong:
         parser.incomplete(body.end, body.end, "MissingCatchOrFinally")
         return parser.broken_statement(token.start, body.end)
     if wrong:
@@ -497,22 +495,20 @@ def _try(parser: Parser, token: Token) -> Pipeline:
     return parser.refuse_keyword(token, end)
 
 
-def _catches(parser: Parser, end: int) -> tuple[int, int, bool]:
-    """The ``catch`` clauses: where they end, how many, whether one is wrong."""
-    count = 0
+def _catches(parser: Parser, end: int) -> tuple[int, bool]:
+    """The ``catch`` clauses: where they end, and whether one is wrong."""
     while True:
         parser.skip_newlines()
         token = parser.next()
         if token.kind != "catch":
             parser.unget(token)
-            return end, count, False
+            return end, False
         last, reported = _catch_types(parser, token)
         body = block(parser)
         if body is None:
             if not reported:
                 parser.incomplete(last, last, "MissingCatchHandlerBlock")
-            return last, count, True
-        count += 1
+            return last, True
         end = body.end
 
 

@@ -26,8 +26,14 @@ __all__ = [
 
 DECIMAL_LIMIT = 2**96 - 1
 _DOUBLE_LIMIT = int(1.7976931348623157e308)
+_DOUBLE_BITS = 53
 
-_MULTIPLIERS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "p": 2**50}
+# In both cases and no more: to Python the Kelvin sign is a k as well.
+_MULTIPLIERS = {
+    letter: 2 ** (10 * power)
+    for power, letters in enumerate(("kK", "mM", "gG", "tT", "pP"), start=1)
+    for letter in letters
+}
 _SUFFIXES = frozenset("uslnydUSLNYD")
 _BINARY_DIGITS = frozenset("01")
 
@@ -188,7 +194,7 @@ class _LiteralReader:
         return suffix + second, suffix == "u" and second in "lsy"
 
     def _multiplier(self) -> tuple[int, bool]:
-        factor = _MULTIPLIERS.get(self._script[self.index].lower())
+        factor = _MULTIPLIERS.get(self._script[self.index])
         if factor is None:
             return 1, True
         self.index += 1
@@ -310,8 +316,15 @@ def _fitted(value: int, suffix: str, *, decimal_base: bool) -> Number | None:
 
             return Number(Decimal(value), "System.Decimal")
         if not suffix and abs(value) <= _DOUBLE_LIMIT:
-            return Number(float(value), "System.Double")
+            return Number(_cut_to_double(value), "System.Double")
     return None
+
+
+def _cut_to_double(value: int) -> float:
+    """*value* with the first 53 of its bits: .NET rounds no BigInteger."""
+    spare = max(abs(value).bit_length() - _DOUBLE_BITS, 0)
+    cut = abs(value) >> spare << spare
+    return float(-cut if value < 0 else cut)
 
 
 def invariant_text(value: float | Decimal) -> str:

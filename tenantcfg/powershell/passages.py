@@ -47,10 +47,11 @@ class Passage:
 
     def outer(self, start: int, end: int) -> tuple[int, int]:
         """Where *start* and *end* lie in the whole text."""
-        start += self.start
-        end += self.start
+        offset = self.start
+        start += offset
+        end += offset
         for place in self.skipped:
-            if place < self.start:
+            if place < offset:
                 continue
             if place < start:
                 start += 1

@@ -18,10 +18,10 @@ from tenantcfg.powershell.characters import (
     DASHES,
     DECIMAL_DIGITS,
     DOUBLE_QUOTES,
-    HEX_DIGITS,
     NEWLINES,
     SINGLE_QUOTES,
     TOKEN_ENDS,
+    ascii_lower,
     identifier_follows,
     identifier_starts,
     is_letter,
@@ -32,6 +32,7 @@ from tenantcfg.powershell.characters import (
 from tenantcfg.powershell.numbers import Literal, Number, read_literal, value_of
 from tenantcfg.powershell.passages import Passage
 from tenantcfg.powershell.signatures import looks_like_signature
+from tenantcfg.powershell.strings import StringText, read_escape
 from tenantcfg.powershell.tokens import Token
 
 if TYPE_CHECKING:
@@ -42,22 +43,6 @@ __all__ = ["COMMAND", "EXPRESSION", "TYPE_NAME", "Nested", "Reporter", "Scanner"
 COMMAND = "command"
 EXPRESSION = "expression"
 TYPE_NAME = "type name"
-
-_ESCAPES = {
-    "0": "\0",
-    "a": "\a",
-    "b": "\b",
-    "e": "\x1b",
-    "f": "\f",
-    "n": "\n",
-    "r": "\r",
-    "t": "\t",
-    "v": "\v",
-}
-# What a `u escape that is none leaves in the string.
-_NO_CHARACTER = "\uffff"
-_MOST_ESCAPE_DIGITS = 6
-_GREATEST_CODE_POINT = 0x10FFFF
 
 # What ends a number in an expression.
 _NUMBER_ENDS = TOKEN_ENDS | AFTER_NUMBER
@@ -188,7 +173,7 @@ class Scanner:
         *,
         flag: bool = False,
     ) -> Token:
-        start, end = self._extent()
+        start, end = self._passage.outer(self._token_start, self._index)
         return Token(kind, start, end, value, parts, flag=flag)
 
     def _error(self, start: int, end: int, error_id: str, argument: str | None = None) -> None:
@@ -271,48 +256,18 @@ class Scanner:
         self._index = self._length
         self._incomplete(begin, "MissingTerminatorMultiLineComment")
 
-    # -- escapes --------------------------------------------------------------------
-
-    def _escaped(self, char: str) -> str:
-        """What the character after a backtick stands for; that character is consumed."""
-        if char == "u":
-            return self._unicode_escape()
-        return _ESCAPES.get(char, char)
-
-    def _unicode_escape(self) -> str:
-        begin = self._index - 2
-        script = self._script
-        if script[self._index] != "{":
-            self._error(begin, self._index, "InvalidUnicodeEscapeSequence")
-            return _NO_CHARACTER
-        index = first = self._index + 1
-        while script[index] in HEX_DIGITS and index - first < _MOST_ESCAPE_DIGITS:
-            index += 1
-        digits, self._index = script[first:index], index
-        if script[index] != "}":
-            self._error_at(index, self._escape_fault(len(digits), script[index]))
-            return _NO_CHARACTER
-        self._index += 1
-        if not digits:
-            self._error(begin, self._index, "InvalidUnicodeEscapeSequence")
-            return _NO_CHARACTER
-        value = int(digits, 16)
-        if value > _GREATEST_CODE_POINT:
-            self._error(begin + 3, self._index - 1, "InvalidUnicodeEscapeSequenceValue")
-            return _NO_CHARACTER
-        return chr(value)
-
-    @staticmethod
-    def _escape_fault(digits: int, char: str) -> str:
-        if digits < _MOST_ESCAPE_DIGITS:
-            return "InvalidUnicodeEscapeSequence"
-        if char in HEX_DIGITS:
-            return "TooManyDigitsInUnicodeEscapeSequence"
-        return "MissingUnicodeEscapeSequenceTerminator"
-
     # -- strings --------------------------------------------------------------------
 
-    def _single_quoted(self, text: _Text) -> None:
+    def _escape(self) -> str:
+        """What the escape whose backtick has been consumed stands for."""
+        escape = read_escape(self._script, self._index)
+        self._index = escape.end
+        fault = escape.fault
+        if fault is not None:
+            self._error(fault.start, fault.end, fault.id)
+        return escape.text
+
+    def _single_quoted(self, text: StringText) -> None:
         begin = self._index - 1
         script = self._script
         while True:
@@ -329,7 +284,7 @@ class Scanner:
             text.add(char)
             self._index += 1
 
-    def _double_quoted(self, text: _Text) -> None:
+    def _double_quoted(self, text: StringText) -> None:
         begin = self._index - 1
         script = self._script
         while True:
@@ -346,17 +301,17 @@ class Scanner:
             else:
                 self._special(text, here=False)
 
-    def _special(self, text: _Text, *, here: bool) -> None:
+    def _special(self, text: StringText, *, here: bool) -> None:
         """A ``$`` or a backtick (or a NUL character) inside a string or bare word."""
         char = self._next()
         if char == "$" and self._expansion(text, here=here):
             return
         # A backtick at the end of the text stands for itself, and so before a NUL.
         if char == "`" and self._script[self._index] != "\0":
-            char = self._escaped(self._next())
+            char = self._escape()
         text.add(char)
 
-    def _expansion(self, text: _Text, *, here: bool) -> bool:
+    def _expansion(self, text: StringText, *, here: bool) -> bool:
         """Scan what a ``$`` inside a string expands; False where it is only a dollar."""
         dollar = self._index - 1
         char = self._script[self._index]
@@ -399,7 +354,7 @@ class Scanner:
         return self._token("Unscanned", ("".join(source), skipped or self._passage.skipped))
 
     def _here_string(self, quotes: frozenset[str], terminator: str) -> Token:
-        text = _Text()
+        text = StringText()
         kind = tokens.EXPANDABLE if terminator == '"' else tokens.LITERAL
         if self._here_header(terminator):
             self._here_body(text, quotes, terminator)
@@ -423,7 +378,7 @@ class Scanner:
                 break
         return False
 
-    def _here_body(self, text: _Text, quotes: frozenset[str], terminator: str) -> None:
+    def _here_body(self, text: StringText, quotes: frozenset[str], terminator: str) -> None:
         header = self._token_start
         false_footer = -1
         stops = _HERE_EXPANDABLE_STOPS if terminator == '"' else _HERE_STOPS
@@ -455,7 +410,7 @@ class Scanner:
             return True
         return False
 
-    def _here_line(self, text: _Text, stops: frozenset[str]) -> bool:
+    def _here_line(self, text: StringText, stops: frozenset[str]) -> bool:
         """The rest of a line of a here-string; False where the text ends with it."""
         while True:
             text.add(self._run(stops))
@@ -540,7 +495,7 @@ class Scanner:
             if char == "`":
                 if self._index >= self._length:
                     return "".join(name), False
-                char = self._escaped(self._next())
+                char = self._escape()
             elif char in DOUBLE_QUOTES and in_string:
                 if self._index >= self._length:
                     return "".join(name), False
@@ -554,7 +509,7 @@ class Scanner:
 
     def _generic(self, start: str) -> Token:
         """A bare word that begins with *start*, already consumed."""
-        text = _Text()
+        text = StringText()
         text.add(start)
         script = self._script
         while True:
@@ -597,7 +552,7 @@ class Scanner:
         if self.mode == COMMAND and not self.simple_name:
             if script[index] not in TOKEN_ENDS:
                 return self._generic(word)
-            keyword = word.lower()
+            keyword = ascii_lower(word)
             if keyword in tokens.KEYWORDS:
                 return self._token(keyword)
         return self._token(tokens.IDENTIFIER)
@@ -807,26 +762,28 @@ class Scanner:
         return self._token(tokens.NEWLINE)
 
     def _backtick(self, _char: str) -> Token | None:
-        char = self._next()
-        if white_space(char):
-            if char == "\r" and self._script[self._index] == "\n":
-                self._index += 1
-            elif char not in NEWLINES:
+        char = self._script[self._index]
+        if self._script.startswith("\r\n", self._index):
+            self._index += 2
+        elif white_space(char):
+            self._index += 1
+            if char not in NEWLINES:
                 self._skip_blanks()
-            return None
-        if char == "\0" and self._past_end():
+        elif self._index >= self._length:
+            self._index += 1
             self._incomplete(self._index, "IncompleteString")
             self._index -= 1
-            return None
-        return self._generic(self._escaped(char))
+        else:
+            return self._generic(self._escape())
+        return None
 
     def _quoted_single(self, _char: str) -> Token:
-        text = _Text()
+        text = StringText()
         self._single_quoted(text)
         return self._token(tokens.LITERAL, text.joined())
 
     def _quoted_double(self, _char: str) -> Token:
-        text = _Text()
+        text = StringText()
         self._double_quoted(text)
         return self._token(tokens.EXPANDABLE, text.joined(), text.parts_or_none())
 
@@ -990,57 +947,12 @@ class Scanner:
         return self._token(char)
 
 
-class _Text:
-    """The text of a string as it is scanned: its characters and what it expands."""
-
-    __slots__ = ("_parts", "_raw", "_run")
-
-    def __init__(self) -> None:
-        self._raw: list[str] = []
-        self._run: list[str] = []
-        self._parts: list[str | Token] = []
-
-    def add(self, piece: str) -> None:
-        if piece:
-            self._raw.append(piece)
-            self._run.append(piece)
-
-    def expand(self, source: str, token: Token) -> None:
-        """Take *token*, written as *source*, into the string."""
-        self._raw.append(source)
-        self._flush()
-        self._parts.append(token)
-
-    def joined(self) -> str:
-        """The text with what it expands as typed."""
-        return _paired("".join(self._raw))
-
-    def parts_or_none(self) -> list[str | Token] | None:
-        """The pieces in order; None where nothing is expanded."""
-        if not self._parts:
-            return None
-        self._flush()
-        return self._parts
-
-    def _flush(self) -> None:
-        if self._run:
-            self._parts.append(_paired("".join(self._run)))
-            self._run = []
-
-
 def _path_is_empty(name: str) -> bool:
     """Whether nothing stands behind the scope or drive of a variable's name."""
     if not name.endswith(":"):
         return False
     scopes = name[:-1].lower().removeprefix("variable:")
     return scopes in _SCOPES or ":" not in name[:-1]
-
-
-def _paired(text: str) -> str:
-    """*text* with halves of surrogate pairs that met (```u{D83D}`u{DE00}``) joined."""
-    if text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text):
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def _starts() -> dict[str, Callable[[Scanner, str], Token | None]]:

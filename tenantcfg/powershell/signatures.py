@@ -18,8 +18,8 @@ def looks_like_signature(comment: str) -> bool:
     """
     Whether a line comment could be taken for the head of a script's signature.
 
-    PowerShell allows no code behind one, so that nobody hides a command there. It measures
-    the edit distance; how many characters are in one text only is a cheap lower bound.
+    PowerShell measures the edit distance; how many characters are in one text only is a
+    cheap lower bound of it.
     """
     squeezed = "".join(char for char in comment if char not in BLANKS).lower() + "\n"
     if abs(len(squeezed) - len(_SIGNATURE)) >= _DISTANCE:

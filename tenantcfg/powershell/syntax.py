@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from tenantcfg.powershell import blocks, commands, definitions, foreign, keywords, tokens
+from tenantcfg.powershell.characters import folded
 from tenantcfg.powershell.messages import MESSAGES
 from tenantcfg.powershell.numbers import Number, invariant_text
 from tenantcfg.powershell.scanner import COMMAND, EXPRESSION, Scanner
@@ -259,6 +260,10 @@ class Parser:
     def unget(self, token: Token) -> None:
         """Put *token* back."""
         self.ungot = token
+
+    def restore_point(self) -> int:
+        """The place to `resync` to in order to read from here again."""
+        return self.scanner.restore_point() if self.ungot is None else self.ungot.start
 
     def resync(self, start: int) -> None:
         """Scan again from *start*."""
@@ -704,9 +709,9 @@ class Parser:
             key = _constant_key(entry.key)
             if key is None:
                 continue
-            if _folded(key) in seen:
+            if folded(key) in seen:
                 duplicates.append((entry.key.extent, key))
-            seen.add(_folded(key))
+            seen.add(folded(key))
         if duplicates:
             self._duplicates.append((start, duplicates))
 
@@ -790,10 +795,3 @@ def _constant_key(key: Expression) -> str | None:
     if isinstance(key, Constant):
         return invariant_text(key.value)
     return None
-
-
-def _folded(key: str) -> str:
-    """*key* as PowerShell compares it: character by character in upper case."""
-    if key.isascii():
-        return key.upper()
-    return "".join(char.upper() if len(char.upper()) == 1 else char for char in key)

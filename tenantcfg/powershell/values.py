@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tenantcfg.powershell.characters import folded
+from tenantcfg.powershell.hash_order import bucket_order, hash_code
 from tenantcfg.powershell.numbers import invariant_text
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class Hashtable:
     """
     ``@{...}``: keys of any value, strings among them without regard to case.
 
-    Keeps the order of the literal, which .NET does not: nothing may depend on it.
+    It keeps the order of the literal; .NET's own is that of `enumerated`.
     """
 
     __slots__ = ("_entries",)
@@ -116,6 +118,15 @@ class Hashtable:
     def items(self) -> Iterator[tuple[Value, Value]]:
         """The entries, keys as written."""
         return iter(self._entries.values())
+
+    def enumerated(self) -> Iterator[tuple[Value, Value]]:
+        """The entries in .NET's order, where it can be told; nothing good depends on it."""
+        entries = list(self._entries.values())
+        codes = [_code(key) for key, _ in entries]
+        if None in codes:
+            return iter(entries)
+        known = [code for code in codes if code is not None]
+        return (entries[place] for place in bucket_order(known))
 
 
 class PSObject:
@@ -267,7 +278,7 @@ def _folded(key: Value) -> object:
         case bool():
             return (bool, key)
         case str():
-            return key.lower()
+            return folded(key)
         case Number():
             return (key.type_name, key.value)
         case Hashtable() | tuple():
@@ -275,6 +286,13 @@ def _folded(key: Value) -> object:
             return id(key)
         case _:
             return key
+
+
+def _code(key: Value) -> int | None:
+    """The hash code that .NET gives to *key*; None: it differs from process to process."""
+    if isinstance(key, bool):
+        return int(key)
+    return hash_code(key.value, key.type_name) if isinstance(key, Number) else None
 
 
 def _double_text(value: float) -> str:

@@ -294,7 +294,7 @@ def _asking(address: Address) -> Iterator[_Ask]:
     else:
         from tenantcfg.store import postgresql  # noqa: PLC0415 - psycopg is loaded late
 
-        connection = postgresql.connect(address.secret)
+        connection = postgresql.connect(address.secret, patience=postgresql.OPENING_PATIENCE)
     with closing(connection):
         yield lambda statement: connection.execute(statement).fetchall()
 

@@ -71,7 +71,7 @@ class Store:
             self._readers.close()
             raise
         self.store_id = self._checks.store_id
-        self._opened: Database | None = None
+        self._opened: dict[str, Database] = {}
         self._gathered: GatheredChecks | None = None
         self._asks: Asks | None = None
         self._closed = False
@@ -95,8 +95,8 @@ class Store:
         """Close all connections; later calls raise `Unavailable`."""
         self._closed = True
         self._readers.close()
-        if self._opened is not None:
-            self._opened.close()
+        for database in self._opened.values():
+            database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -461,6 +461,7 @@ class Store:
         Raises:
             InvalidInput: *limit* is negative, a time outside the years 1 to 9999, or *actor* is
                 nobody's name.
+            Unavailable: while they were taken a restore put another history in their place.
         """
         from tenantcfg.store.reading import Wanted, history  # noqa: PLC0415
 
@@ -739,8 +740,11 @@ class Store:
     def _database(self) -> Database:
         if self._closed:
             raise failures.closed(self._address)
-        if self._opened is None:
+        if not self._opened:
             from tenantcfg.store.engine import Database  # noqa: PLC0415
 
-            self._opened = Database(self._address)
-        return self._opened
+            # A server has only so many connections: whoever goes on to read or change has one.
+            self._readers.let_go()
+            # At once, so that of two threads both have the same, which is closed with the store.
+            self._opened.setdefault("", Database(self._address))
+        return self._opened[""]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, select, text
-from sqlalchemy.exc import NoResultFound
+from sqlalchemy.exc import NoResultFound, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from tenantcfg.errors import OutcomeUnknown, StoreMissing, StoreNotOurs
@@ -64,7 +64,7 @@ def engine_of(address: Address) -> Engine:
 
     return create_engine(
         "postgresql+psycopg://",
-        creator=lambda: postgresql.connect(address.secret),
+        creator=lambda: postgresql.connect(address.secret, patience=sqlite.WRITE_PATIENCE),
         pool_size=4,
         max_overflow=-1,
         pool_pre_ping=True,
@@ -163,13 +163,21 @@ class Database:
         else:
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         engine = self._live_engine()
-        with engine.connect().execution_options(**options) as connection:
-            try:
-                yield connection
-            finally:
-                if engine is not self._engine:
-                    # It was let go of meanwhile: its pool is nobody's, and would keep it open.
-                    connection.invalidate()
+        try:
+            with engine.connect().execution_options(**options) as connection:
+                try:
+                    yield connection
+                finally:
+                    if engine is not self._engine:
+                        # It was let go of meanwhile: its pool is nobody's, and would keep it open.
+                        connection.invalidate()
+        except (AssertionError, KeyboardInterrupt) as why:
+            # It may have come between any two lines of SQLAlchemy's, and left half of what they
+            # do, as one of its assertions may find before it is told itself.
+            self.let_go()
+            if isinstance(why.__context__, KeyboardInterrupt):
+                raise why.__context__ from why
+            raise
 
     @contextmanager
     def _nothing_written(self, connection: Connection) -> Iterator[None]:
@@ -182,8 +190,12 @@ class Database:
         try:
             yield
         finally:
-            connection.rollback()
-            driver.execute("PRAGMA query_only=OFF")
+            try:
+                connection.rollback()
+                driver.execute("PRAGMA query_only=OFF")
+            except (SQLAlchemyError, sqlite.driver.Error):
+                # Who was interrupted finds it closed, and what he is told is the interruption.
+                connection.invalidate()
 
     def _require_same(self, connection: Connection) -> None:
         """Whether it is, behind the lock, still the store that was opened, and of this release."""

@@ -71,7 +71,7 @@ def explain(
         return Explanation(Deny(Reason.UNSUPPORTED_ACTION, revision), tenant_id, app_id)
     if not tenant_id:
         return Explanation(Deny(Reason.TENANT_MISSING, revision), tenant_id, app_id)
-    exact = _exact(TenantId, tenant_id), _exact(AppId, app_id)
+    exact = _read(TenantId.exact, tenant_id), _read(AppId.exact, app_id)
     question = _Question(store, *exact, action, revision)
     tenant = _tenant(question)
     grant = _grant(question) if tenant else None
@@ -90,8 +90,17 @@ def explain(
         grant=grant,
         change=_deciding(question, tenant, grant),
         expiry_change=_of_expiry(question, grant),
-        near_misses=() if decision else _near_misses(question.at(store.revision), tenants_near),
+        near_misses=()
+        if decision
+        else (*_unwrapped(app_id), *_near_misses(question.at(store.revision), tenants_near)),
     )
+
+
+def _unwrapped(app: str) -> Iterator[str]:
+    """What an admin's door would have read, where that is another id than *app*, taken exactly."""
+    meant = _read(AppId.parse, app)
+    if meant is not None and meant != _read(AppId.exact, app):
+        yield f"a check takes an app exactly: did you mean {quoted(meant.value)}?"
 
 
 def near(
@@ -213,8 +222,8 @@ def _change(question: _Question, revision: int) -> Change | None:
     return None if row is None else change_of(ChangeRow(*row))
 
 
-def _exact(kind: type[_Id], text: str) -> _Id | None:
+def _read(read: Callable[[str], _Id], text: str) -> _Id | None:
     try:
-        return kind.exact(text)
+        return read(text)
     except InvalidInput:
         return None

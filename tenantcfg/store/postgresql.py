@@ -4,6 +4,9 @@ The shared store: how a PostgreSQL database is connected to.
 
 from __future__ import annotations
 
+import random
+import re
+import time
 from typing import Any
 
 import psycopg
@@ -11,7 +14,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from tenantcfg.errors import Unavailable
 
-__all__ = ["SETTINGS_OF_CHECKS", "connect"]
+__all__ = ["OPENING_PATIENCE", "SETTINGS_OF_CHECKS", "connect"]
+
+OPENING_PATIENCE = 10.0
+"""For how many seconds whoever opens a store waits for a server that is full."""
 
 SETTINGS_OF_CHECKS = (
     "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY; SET statement_timeout = '5s';"
@@ -39,15 +45,34 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def connect(secret: str) -> psycopg.Connection[Any]:
+# The server says so before there is a session, and libpq hands on its words alone.
+_FULL = re.compile(r"too many (?:clients|connections)|remaining connection slots are reserved")
+
+
+def connect(secret: str, *, patience: float = 0.0) -> psycopg.Connection[Any]:
     """
     A connection that commits by itself; what the address itself sets is kept.
+
+    A server that has as many connections as it takes is asked again for *patience* seconds: a
+    hundred is what PostgreSQL takes by default, and two hundred admins may come at once.
 
     Raises:
         psycopg.Error: as libpq says; nothing is translated here.
         Unavailable: the server is a standby, whatever the address asks for: how far it is
             behind cannot be told, and a check that is behind permits what was revoked.
     """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return _connected(secret)
+        except psycopg.OperationalError as why:
+            if time.monotonic() > deadline or not _FULL.search(str(why)):
+                raise
+        # Seldom, as a server makes a process for each that it turns away.
+        time.sleep(random.uniform(0.2, 1))  # noqa: S311
+
+
+def _connected(secret: str) -> psycopg.Connection[Any]:
     given = conninfo_to_dict(secret)
     defaults = {name: value for name, value in _DEFAULTS.items() if name not in given}
     connection = psycopg.connect(secret, autocommit=True, **defaults)

@@ -62,6 +62,9 @@ class Readers(Protocol):
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """The store as it is now, for several questions that take their time."""
 
+    def let_go(self) -> None:
+        """Close what is idle; later questions open it anew."""
+
     def close(self) -> None:
         """Close what is idle; later questions raise `Unavailable`."""
 
@@ -225,6 +228,7 @@ class _ServerReaders:
         self._address = address
         self._free: list[_Reader] = []
         self._closed = False
+        self._was_open = False
         self._turns = BoundedSemaphore(_AT_ONCE)
         self._turns_of = getpid()
 
@@ -249,6 +253,9 @@ class _ServerReaders:
 
     def close(self) -> None:
         self._closed = True
+        self.let_go()
+
+    def let_go(self) -> None:
         _close_all(self._free)
 
     @contextmanager
@@ -317,13 +324,16 @@ class _ServerReaders:
         if self._closed:
             raise failures.closed(self._address)
         with failures.translated(self._address):
-            connection = postgresql.connect(self._address.secret)
+            # Whoever opens a store waits for room; who asks an open one is told at once.
+            patience = 0.0 if self._was_open else postgresql.OPENING_PATIENCE
+            connection = postgresql.connect(self._address.secret, patience=patience)
             try:
                 connection.execute(postgresql.SETTINGS_OF_CHECKS)
                 version.require(self._address, _asking(connection))
             except BaseException:
                 connection.close()
                 raise
+            self._was_open = True
             return _Reader(connection, connection.cursor().execute, getpid())
 
     def _put(self, reader: _Reader) -> None:

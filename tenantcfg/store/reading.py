@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, or_, select
 
 from tenantcfg.configuration import ApplicationMeetingConfiguration
-from tenantcfg.errors import InvalidInput, UnknownTenant, quoted
+from tenantcfg.errors import InvalidInput, Unavailable, UnknownTenant, quoted
 from tenantcfg.ids import AppId, TenantId
 from tenantcfg.store.effects import name_key
 from tenantcfg.store.nearby import known_near
@@ -25,7 +25,7 @@ from tenantcfg.store.rows import (
     tenant_row,
     when,
 )
-from tenantcfg.store.schema import change_apps, changes, grants, tenants
+from tenantcfg.store.schema import change_apps, changes, grants, head, tenants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,11 +202,17 @@ def history(database: Database, wanted: Wanted) -> Iterator[Change]:
     The changes that are wanted, a page at a time; see `Store.history`.
 
     Each page is a transaction of its own, so that a reader who takes his time keeps nobody
-    waiting. What is stored meanwhile is not among them.
+    waiting. What is stored meanwhile is not among them; where a restore came between two
+    pages, the rest would be of another history, and there is none.
     """
     with database.reading() as reading:
         lowest, highest = _bounds(reading, wanted)
-    return _pages(database, wanted, lowest, highest)
+        store_id = _store_id(reading)
+    return _pages(database, wanted, lowest, highest, store_id)
+
+
+def _store_id(reading: Reading) -> str:
+    return str(reading.connection.scalar(select(head.c.store_id)))
 
 
 def _bounds(reading: Reading, wanted: Wanted) -> tuple[int, int]:
@@ -221,11 +227,20 @@ def _bounds(reading: Reading, wanted: Wanted) -> tuple[int, int]:
     return lowest, highest
 
 
-def _pages(database: Database, wanted: Wanted, lowest: int, highest: int) -> Iterator[Change]:
+def _pages(
+    database: Database, wanted: Wanted, lowest: int, highest: int, store_id: str
+) -> Iterator[Change]:
     left = wanted.limit
     while lowest <= highest and left != 0:
         size = _PAGE if left is None else min(_PAGE, left)
         with database.reading() as reading:
+            if _store_id(reading) != store_id:
+                raise Unavailable(
+                    "the store is another one now",
+                    subject=f"'{database.address.shown}'",
+                    why="it was restored while its history was read",
+                    hint="read it anew",
+                )
             page = _page(reading, wanted, lowest, highest, size)
         yield from page
         if len(page) < size:

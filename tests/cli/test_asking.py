@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cli.program import (
     APP,
     APPS,
@@ -31,6 +33,15 @@ def test_check_takes_a_tenants_name_or_id_and_an_app_exactly(two_tenants: Path) 
     for exact in ("bot", f"{{{APP}}}", f" {APP}", f"urn:uuid:{APP}", "", "a\nb", "x" * 129):
         said = run("check", "--tenant", "contoso", "--app", exact)
         assert (said.code, said.out) == (3, "denied\n"), exact
+
+
+@pytest.mark.parametrize("written", [f" {ONE}", f"{{{ONE}}}", f"urn:uuid:{ONE}"])
+def test_an_app_that_only_an_admin_s_door_would_read_is_denied_and_told(
+    two_tenants: Path, written: str
+) -> None:
+    said = run("check", "--tenant", "contoso", "--app", written)
+    assert (said.code, said.out) == (3, "denied\n")
+    assert f"a check takes an app exactly: did you mean '{ONE}'?" in said.err
 
 
 def test_what_is_neither_known_nor_possible_is_denied_with_the_near_miss(

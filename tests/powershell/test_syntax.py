@@ -369,6 +369,8 @@ def test_statements_and_pipelines_are_parted() -> None:
         ("switch (1) {default {}}", "a keyword (switch)", 0),
         ("trap {a}", "a keyword (trap)", 0),
         ("class C {}", "a keyword (class)", 0),
+        ("class C : D, E { [int]$x = 1; [int] f($y) { return @{} } }", "a keyword (class)", 0),
+        ("enum E : byte { A = 1; B }", "a keyword (enum)", 0),
         (":l while (1) {}", "a keyword (while)", 3),
         ("param($x)", "a parameter block (param)", 0),
         ("process {a}", "a block (process)", 0),
@@ -386,6 +388,33 @@ def test_a_refusal_names_the_construct_and_its_place(text: str, construct: str, 
     assert (construct, place) in found
     assert all(node.advice and not node.advice.endswith(".") for node in parsed.unsupported)
     assert found == sorted(found, key=lambda item: item[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "errors"),
+    [
+        ("configuration {}", [("MissingConfigurationName", 13, 13)]),
+        ("configuration", [("MissingConfigurationName", 14, 14)]),
+        ("configuration C {}", [("ParserError", 14, 15), ("UnexpectedToken", 17, 18)]),
+        ("configuration 1", [("InvalidConfigurationName", 14, 15), ("ParserError", 14, 15)]),
+        (
+            "configuration )",
+            [
+                ("ParameterRequiresArgument", 15, 15),
+                ("MissingConfigurationName", 14, 15),
+                ("ParserError", 14, 15),
+            ],
+        ),
+        ("configuration 'a b' {", [("InvalidConfigurationName", 14, 19), ("ParserError", 14, 19)]),
+        ("configuration $x", [("ParserError", 14, 16)]),
+    ],
+)
+def test_a_configuration_fails_as_it_does_without_dsc(
+    text: str, errors: list[tuple[str, int, int]]
+) -> None:
+    # Not among the recordings: there the message has a stack trace with the places of files.
+    found = parse(text).errors
+    assert [(error.id, error.extent.start, error.extent.end) for error in found] == errors
 
 
 def test_what_is_scanned_twice_is_refused_once() -> None:

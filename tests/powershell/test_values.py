@@ -18,6 +18,7 @@ from tenantcfg.powershell import (
     PSObject,
 )
 from tenantcfg.powershell.conversions import Misfit, VariablePath, convert
+from tenantcfg.powershell.numbers import Literal, value_of
 from tenantcfg.powershell.values import NOTHING, argument_text, to_string, type_name
 
 if TYPE_CHECKING:
@@ -61,6 +62,21 @@ def test_a_double_has_fifteen_digits_shown_and_all_in_messages(
     value: float, shown: str, dotnet: str
 ) -> None:
     assert (double(value).shown, str(double(value))) == (shown, dotnet)
+
+
+@pytest.mark.parametrize(
+    ("digits", "shown"),
+    [
+        ("157123015701163506424002510414", "1.57123015701163E+29"),
+        ("-157123015701163506424002510414", "-1.57123015701163E+29"),
+        ("81167413656037657308907438080", "8.11674136560376E+28"),
+    ],
+)
+def test_a_whole_number_beyond_the_decimals_is_cut_to_a_double(digits: str, shown: str) -> None:
+    number = value_of(Literal(digits, 10, "", real=False, multiplier=1))
+
+    assert number is not None
+    assert Number(number.value, number.type_name).shown == shown
 
 
 def test_a_decimal_keeps_its_zeros() -> None:
@@ -127,10 +143,31 @@ def test_keys_of_a_hashtable_are_equal_without_regard_to_case_and_by_type() -> N
     table = Hashtable([("Add", 1), (int32(1), 2), (True, 3)])
 
     assert "ADD" in table
+    assert "\u03a3" in Hashtable([("\u03c2", 1)])
+    assert "\u1e9e" not in Hashtable([("\u00df", 1)])
     assert int32(1) in table
     assert "1" not in table
     assert len(table) == 3
     assert [key for key, _ in table.items()] == ["Add", int32(1), True]
+
+
+def test_entries_come_in_the_order_of_their_buckets() -> None:
+    table = Hashtable([(int32(1), None), (int32(128), None)])
+
+    assert [key for key, _ in table.enumerated()] == [int32(128), int32(1)]
+
+
+def test_where_a_key_s_bucket_is_drawn_anew_entries_come_as_written() -> None:
+    table = Hashtable([(int32(1), None), ("x", None), (int32(128), None)])
+
+    assert [key for key, _ in table.enumerated()] == [int32(1), "x", int32(128)]
+
+
+def test_a_table_of_any_size_gives_each_entry_once() -> None:
+    for size in (*range(20), 100, 254, 299, 300, 301, 1000):
+        table = Hashtable((int32(number * 7919), None) for number in range(size))
+
+        assert len(list(table.enumerated())) == len(table) == size
 
 
 def test_nothing_is_false_and_shows_itself() -> None:
@@ -211,6 +248,7 @@ def test_applying_keeps_the_count_of_every_item(
         (Kind.ENGINE_ACTION, "sil", ActionPreference.SilentlyContinue),
         (Kind.ENGINE_ACTION, " Stop ", ActionPreference.Stop),
         (Kind.ENGINE_ACTION, "2", ActionPreference.Continue),
+        (Kind.ENGINE_ACTION, "\xa02\t\0", ActionPreference.Continue),
         (Kind.ENGINE_ACTION, int32(4), ActionPreference.Ignore),
         (Kind.ENGINE_ACTION, Number(2**32 + 1, "System.Int64"), ActionPreference.Stop),
         (Kind.ENGINE_ACTION, ("Stop", "Continue"), ActionPreference.Inquire),
@@ -221,6 +259,7 @@ def test_applying_keeps_the_count_of_every_item(
         (Kind.ENGINE_ACTION, Hashtable([("value__", int32(9))]), ActionPreference(9)),
         (Kind.ENGINE_INT, "", 0),
         (Kind.ENGINE_INT, " 5 ", 5),
+        (Kind.ENGINE_INT, "5 \0\0", 5),
         (Kind.ENGINE_INT, "1,000", 1000),
         (Kind.ENGINE_INT, "0x1F", 31),
         (Kind.ENGINE_INT, "#1F", 31),
@@ -272,6 +311,9 @@ NO_ACTION = (
         # Blanks are passed over round a whole name, not round the beginning of one.
         (Kind.ENGINE_ACTION, "Sil ", "Unable to match the identifier name Sil  to a valid"),
         (Kind.ENGINE_ACTION, " S", "Unable to match the identifier name  S to a valid"),
+        # The Kelvin sign is no k.
+        (Kind.ENGINE_ACTION, "Brea\u212a", "Unable to match the identifier name Brea\u212a to a"),
+        (Kind.ENGINE_ACTION, "1\xa0", "Unable to match the identifier name 1\xa0 to a valid"),
         (Kind.ENGINE_ACTION, "1x", "Unable to match the identifier name 1x to a valid"),
         (
             Kind.ENGINE_ACTION,
@@ -282,6 +324,8 @@ NO_ACTION = (
         (Kind.ENGINE_ACTION, True, "Invalid cast from 'System.Boolean' to"),
         (Kind.ENGINE_ACTION, "Suspend", "is reserved for future use and is not supported"),
         (Kind.ENGINE_ACTION, Hashtable([("a", 1)]), "The property 'a' was not found for the"),
+        (Kind.ENGINE_ACTION, Hashtable([(double(1e15), 1)]), "property '1000000000000000' was"),
+        (Kind.ENGINE_ACTION, Hashtable([((), 1)]), "The property 'System.Object[]' was not"),
         (Kind.ENGINE_ACTION, Hashtable([("value__", (int32(1),))]), '"System.Object[]" value of'),
         (Kind.ENGINE_ACTION, OBJECT, 'value of type "T" to type'),
         (Kind.ENGINE_INT, None, "The argument is null, empty, or an element of the argument"),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
+
+import psycopg
 
 from tenantcfg import AppId, Deny, Permit, Reason, Store, Unavailable
 from tests.stores import APP, CONTOSO, OTHER, a_grant, a_tenant, revoke
@@ -14,36 +17,42 @@ from tests.stores import APP, CONTOSO, OTHER, a_grant, a_tenant, revoke
 if TYPE_CHECKING:
     from tenantcfg import Change, Decision
 
+# The program is loaded once and then there many times: each process is on its own from the fork
+# on, opens the store by itself, and begins when the starter closes the pipe.
 ADD = """
-import sys
+import os, sys
+import tenantcfg.store.changing, tenantcfg.store.engine, tenantcfg.store.postgresql
 from tenantcfg import AppId, Store
 from tests.stores import a_grant
-url, first, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-sys.stdin.read()
-with Store.open(url) as store:
-    for each in range(first, first + number):
-        print(int(a_grant(store, AppId(f"app{each}")).revision))
+
+url, processes, each = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+begin, starter = os.pipe()
+running = []
+for number in range(processes):
+    child = os.fork()
+    if not child:
+        os.close(starter)
+        os.read(begin, 1)
+        with Store.open(url) as store:
+            for one in range(number * each, (number + 1) * each):
+                os.write(1, b"%d\\n" % a_grant(store, AppId(f"app{one}")).revision)
+        sys.exit()
+    running.append(child)
+os.close(starter)
+sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in running))
 """
 
 
 def at_once(url: str, processes: int, each: int) -> list[int]:
     """The revisions that as many processes got, which began together."""
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", ADD, url, str(number * each), str(each)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(processes)
-    ]
-    for process in running:
-        assert process.stdin is not None
-        process.stdin.close()
-        process.stdin = None
-    told = [process.communicate(timeout=120)[0] for process in running]
-    assert [process.returncode for process in running] == [0] * processes
-    return [int(line) for text in told for line in text.split()]
+    told = subprocess.run(
+        [sys.executable, "-c", ADD, url, str(processes), str(each)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=240,
+    )
+    return [int(line) for line in told.stdout.split()]
 
 
 def test_processes_that_add_at_once_all_win(store: Store, store_url: str) -> None:
@@ -56,6 +65,48 @@ def test_processes_that_add_at_once_all_win(store: Store, store_url: str) -> Non
         f"app{number}" for number in range(40)
     }
     assert store.verify() == ()
+
+
+# A change of each, all at once. With AT_ONCE=200 in the environment it takes minutes.
+MANY = int(os.environ.get("AT_ONCE", "24"))
+
+
+def test_many_that_add_at_once_all_win(store: Store, store_url: str) -> None:
+    a_tenant(store)
+
+    revisions = at_once(store_url, processes=MANY, each=1)
+
+    assert sorted(revisions) == list(range(2, MANY + 2))
+    assert len(store.configuration(CONTOSO).apps) == MANY
+    assert store.verify() == ()
+
+
+def test_a_server_that_is_full_is_waited_for(made_postgresql_url: str) -> None:
+    with Store.open(made_postgresql_url) as store:
+        a_tenant(store)
+    with psycopg.connect(made_postgresql_url, autocommit=True) as admin:
+        admin.execute("CREATE ROLE single LOGIN SUPERUSER")
+        single = made_postgresql_url.replace("postgres@", "single@")
+        database = admin.info.dbname
+        admin.execute(f"ALTER DATABASE {database} CONNECTION LIMIT 1")
+        admin.execute("ALTER ROLE single NOSUPERUSER")
+        admin.execute("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO single")
+        try:
+            with ThreadPoolExecutor() as pool:
+                # The admin's own connection is the one that there is room for.
+                waiting = [pool.submit(a_change, single, number) for number in range(3)]
+                wait(waiting, timeout=1)
+                admin.execute(f"ALTER DATABASE {database} CONNECTION LIMIT 2")
+                assert sorted(each.result() for each in waiting) == [2, 3, 4]
+        finally:
+            admin.execute(f"ALTER DATABASE {database} CONNECTION LIMIT -1")
+            admin.execute("DROP OWNED BY single")
+            admin.execute("DROP ROLE single")
+
+
+def a_change(url: str, number: int) -> int:
+    with Store.open(url) as store:
+        return int(a_grant(store, AppId(f"app{number}")).revision)
 
 
 def test_two_admins_adding_at_once_both_win(store: Store, store_url: str) -> None:

@@ -17,6 +17,7 @@ from tenantcfg import (
     Revision,
     Store,
     TenantId,
+    Unavailable,
     UnknownTenant,
 )
 from tenantcfg.instants import Instant, to_datetime
@@ -360,6 +361,23 @@ def test_at_most_five_other_tenants_are_named(store: Store) -> None:
     (line,) = store.near_misses(tenant=CONTOSO, app=APP)
 
     assert line.endswith("'tenant4', and more")
+
+
+def test_a_history_does_not_go_on_as_another(store: Store, store_url: str, tmp_path: Path) -> None:
+    from tenantcfg.store import admin  # noqa: PLC0415
+
+    a_tenant(store)
+    admin.backup(store_url, tmp_path / "backup.db")
+    for number in range(205):
+        store.rename_tenant(CONTOSO, f"name {number}", by=BY)
+    reading = store.history()
+    assert next(reading).revision == 206
+
+    admin.restore(tmp_path / "backup.db", store_url, overwrite=True)
+
+    with pytest.raises(Unavailable, match="the store is another one now: .*: read it anew"):
+        list(reading)
+    assert revisions(store) == [1]
 
 
 # What SQLite and PostgreSQL both know to count by; the store's own way takes a while for so many.
