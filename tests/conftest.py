@@ -21,6 +21,8 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xdist.workermanage import WorkerController
+
     from tests.postgres import Server
     from tests.templates import FileTemplate, TablesTemplate
 
@@ -65,6 +67,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 LEFT_OUT = pytest.StashKey[str]()
 """What was collected and could not be tried."""
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what a worker left out to whoever writes the closing line."""
+    handed_over = getattr(session.config, "workeroutput", None)
+    if handed_over is not None:
+        handed_over["left_out"] = session.config.stash.get(LEFT_OUT, "")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Take it: all workers collected the same."""
+    said = getattr(node, "workeroutput", {}).get("left_out")
+    if said:
+        node.config.stash[LEFT_OUT] = said
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
