@@ -88,6 +88,7 @@ _VERBS = {
     "key": ("tenantcfg.cli.keys", "key"),
     "db": ("tenantcfg.cli.database", "db"),
     "serve": ("tenantcfg.cli.serving", "serve"),
+    "wait": ("tenantcfg.cli.waiting", "wait"),
     "decisions": ("tenantcfg.cli.decisions", "decisions"),
     "explain-request": ("tenantcfg.cli.decisions", "explain_request"),
     "completion": ("tenantcfg.cli.completion", "completion"),

@@ -22,6 +22,7 @@ SUMMARIES = {
     "key": "The keys with which services ask.",
     "db": "The store: upgrade, back up, restore, copy.",
     "serve": "Answer checks over HTTP.",
+    "wait": "Wait until a change is in force at services.",
     "decisions": "What the service has answered, newest first.",
     "explain-request": "What was answered to a request, and the fact that decided.",
     "completion": "Completion for bash, zsh and fish.",
