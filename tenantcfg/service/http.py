@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
@@ -47,6 +48,10 @@ CLOSE: Final[Headers] = ((b"connection", b"close"),)
 CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="tenantcfg"')
 
 REQUEST_ID: Final = b"x-request-id"
+# A request without an id is given one: of this process, and counted. To make a UUID takes as long
+# as half a check.
+_PROCESS: Final = uuid4().hex[:16].encode()
+_NUMBERS: Final = count(1)
 LATE: Final = "tenantcfg.late"
 """Set in the scope, by the server, when a body has taken too long to arrive."""
 
@@ -123,10 +128,13 @@ class Endpoint(Protocol):
         """Answer *request*."""
 
 
+# Made once: json's own functions make one for each text.
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
+
+
 def answered(members: object, *, status: int = 200, headers: Headers = ()) -> Answer:
     """*members* as JSON, not to be stored (check C5)."""
-    body = json.dumps(members, separators=(",", ":")).encode()
-    return Answer(status, body, (JSON, NO_STORE, *headers))
+    return Answer(status, _ENCODER.encode(members).encode(), (JSON, NO_STORE, *headers))
 
 
 class Request:
@@ -139,7 +147,17 @@ class Request:
         asker: who says to ask, once that was read; for logs, so without any secret.
     """
 
-    __slots__ = ("_headers", "_receive", "asker", "id", "method", "path", "query", "scope")
+    __slots__ = (
+        "_headers",
+        "_receive",
+        "_some_twice",
+        "asker",
+        "id",
+        "method",
+        "path",
+        "query",
+        "scope",
+    )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
@@ -149,8 +167,13 @@ class Request:
         self.asker = ""
         self._receive = receive
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
-        given = self.all(REQUEST_ID)
-        self.id = given[0] if given else str(uuid4()).encode()
+        self._some_twice = len(self._headers) < len(scope["headers"])
+        given = self._headers.get(REQUEST_ID)
+        if given is None:
+            given = b"%b-%x" % (_PROCESS, next(_NUMBERS))
+        elif self._some_twice:
+            given = self.all(REQUEST_ID)[0]
+        self.id: bytes = given
 
     def all(self, name: bytes) -> list[bytes]:
         """The values of the header *name*, one for each time it was sent."""
@@ -166,8 +189,7 @@ class Request:
             Problem: ``invalid_request``, where it was sent twice.
         """
         value = self._headers.get(name)
-        some_twice = len(self.scope["headers"]) > len(self._headers)
-        if value is not None and some_twice and len(self.all(name)) > 1:
+        if value is not None and self._some_twice and len(self.all(name)) > 1:
             raise Problem("invalid_request", f"the header {name.decode()} was sent twice")
         return value
 
@@ -228,7 +250,7 @@ def strict_json(body: bytes) -> dict[str, Any]:
     """
     try:
         text = body.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_constant)
+        value = _DECODER.decode(text)
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as why:
@@ -248,3 +270,6 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_once_each, parse_constant=_no_constant)

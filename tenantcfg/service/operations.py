@@ -196,6 +196,9 @@ class Counted:
     async def judge(self, questions: Sequence[Question], asker: Asker, fresh: Freshness) -> Judged:
         """See `Decisions.judge`."""
         judged = await self._decisions.judge(questions, asker, fresh)
+        if len(judged.outcomes) == 1:
+            self._counter(*_kind(judged.outcomes[0])).inc()
+            return judged
         for (decision, reason), number in Tally(map(_kind, judged.outcomes)).items():
             self._counter(decision, reason).inc(number)
         return judged

@@ -24,6 +24,7 @@ from tenantcfg.service.http import (
     ALLOW_GET,
     ALLOW_POST,
     JSON,
+    NO_STORE,
     Answer,
     Problem,
     answered,
@@ -51,6 +52,7 @@ __all__ = ["authzen", "freshness_of", "stamped"]
 T = TypeVar("T")
 
 _DENIED: Final = {"decision": False}
+_PERMITTED: Final = b'{"decision":true}'
 MAX_BODY: Final = 1024 * 1024
 MAX_BATCH: Final = 1_000
 _REVISION: Final = re.compile(rb"[0-9]{1,18}")
@@ -244,6 +246,8 @@ def _single(judged: Judged) -> Answer:
     (outcome,) = judged.outcomes
     if isinstance(outcome, Barred):
         raise _barred()
+    if isinstance(outcome, Permit):
+        return Answer(200, _PERMITTED, (JSON, NO_STORE, *stamped(judged.snapshot)))
     return answered(_decision(outcome, reasons=True), headers=stamped(judged.snapshot))
 
 
