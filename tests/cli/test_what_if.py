@@ -26,6 +26,7 @@ from tests.cli.program import (
     grant,
     run,
 )
+from tests.decisions import a_log, an_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,6 +60,8 @@ READS = {
     "key list": "key list",
     "db current": "db current",
     "db check": "db check",
+    "decisions": "decisions --log {log}",
+    "explain-request": "explain-request r-1 --log {log}",
     "completion": "completion bash",
     "help": "help",
 }
@@ -139,6 +142,7 @@ class Scene:
             "store": url,
             "file": str(folder / "backup.db"),
             "new": str(folder / "new.db"),
+            "log": f"sqlite:///{folder / 'log.db'}",
             "other": f"sqlite:///{folder / 'other' / 'other.db'}",
         }
 
@@ -170,6 +174,7 @@ def scene(store_url: str, home: Path, tmp_path: Path) -> Scene:
     made.verb("db backup {file}")
     made.run("tenant", "add", "third-1", "third")
     made.run("key", "new", "calls", "--check")
+    a_log(made.paths["log"], an_entry())
     return made
 
 

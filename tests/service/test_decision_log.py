@@ -26,9 +26,9 @@ from tenantcfg.service.http import Problem
 from tenantcfg.store import sqlite
 from tenantcfg.store.decision_log import DecisionLog, Entry, LogWriter, Wanted, create
 from tests.cli.program import Said, Terminal, run
+from tests.decisions import a_log, an_entry
 from tests.service.served import Service
 from tests.service.stock import APP, CLOSED, CONTOSO, ENDED, FABRIKAM, OTHER, stocked
-from tests.store.test_decision_log import an_entry
 from tests.stores import BY
 
 if TYPE_CHECKING:
@@ -429,11 +429,7 @@ def test_ids_cannot_move_a_terminals_cursor_nor_forge_a_line(durable: Logged) ->
 
 
 def test_csv_is_escaped_on_a_terminal_too(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'log.db'}"
-    create(url)
-    writer = LogWriter(url)
-    writer.append(1, [an_entry(app="x\x1b[2J")])
-    writer.close()
+    url = a_log(f"sqlite:///{tmp_path / 'log.db'}", an_entry(app="x\x1b[2J"))
     with Terminal("decisions", "-o", "csv", "--log", url) as terminal:
         said = terminal.ended()
 
@@ -486,23 +482,18 @@ def test_a_grant_that_ran_out_before_the_answer_had_run_out(file_stock: Stock) -
     assert revision < head.revision
     folder = Path(file_stock.url.removeprefix("sqlite:///")).parent.parent
     url = f"sqlite:///{folder / 'ended.db'}"
-    create(url)
-    writer = LogWriter(url)
     row = an_entry(granted.at, app=ENDED.value, tenant=CONTOSO.value, store_id=history)
-    writer.append(
-        1,
-        [
-            row._replace(request_id="before", decision="permit", reason=None, revision=revision),
-            row._replace(request_id="elsewhere", store_id="another", revision=revision),
-            row._replace(
-                request_id="later",
-                at=head.at + 3_600_000_000,
-                reason="grant_not_in_force",
-                revision=head.revision,
-            ),
-        ],
+    a_log(
+        url,
+        row._replace(request_id="before", decision="permit", reason=None, revision=revision),
+        row._replace(request_id="elsewhere", store_id="another", revision=revision),
+        row._replace(
+            request_id="later",
+            at=head.at + 1,
+            reason="grant_not_in_force",
+            revision=head.revision,
+        ),
     )
-    writer.close()
 
     def explained(request_id: str) -> str:
         return run("explain-request", request_id, "--log", url, "--store", file_stock.url).out

@@ -22,33 +22,13 @@ from tenantcfg.store import sqlite
 from tenantcfg.store.address import Address
 from tenantcfg.store.decision_log import DecisionLog, Entry, LogWriter, Wanted, create, decisions
 from tenantcfg.store.engine import engine_of
+from tests.decisions import an_entry
 from tests.stores import a_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.postgres import Server
-
-
-def an_entry(at: int = 1, **changed: Any) -> Entry:
-    """A decision, with other values."""
-    entry = Entry(
-        at=at,
-        request_id="r-1",
-        place=None,
-        asker="key:abcdefghijkl",
-        asker_name="calls",
-        app="app_id",
-        tenant="fabrikam",
-        call="c-1",
-        participant="p-1",
-        decision="deny",
-        reason="not_granted",
-        store_id="5a8b0d7c",
-        revision=7,
-        endpoint="/access/v1/evaluation",
-    )
-    return entry._replace(**changed)
 
 
 def executed(url: str, *statements: str) -> None:
