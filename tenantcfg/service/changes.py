@@ -271,27 +271,26 @@ def _sent(event: str, members: bytes, id_: bytes = b"") -> bytes:
 @dataclass(frozen=True, slots=True)
 class _Page:
     """
-    Events in their order; up to *through* none is missing, *before* is the last before them.
+    Events in their order; up to *through* none is missing.
 
     Of a page that is *cut* more was read than is held at once.
     """
 
     events: Sequence[_Event]
-    before: int
     through: int
     cut: bool = False
 
     @classmethod
-    def of(cls, events: Iterable[_Event], before: int, through: int) -> _Page:
+    def of(cls, events: Iterable[_Event], through: int) -> _Page:
         """As much of the page as is held at once."""
         kept: list[_Event] = []
         size = 0
         for event in events:
             if len(kept) == _PAGE or (kept and size + event.size > _PAGE_BYTES):
-                return cls(kept, before, kept[-1].revision, cut=True)
+                return cls(kept, kept[-1].revision, cut=True)
             kept.append(event)
             size += event.size
-        return cls(kept, before, through)
+        return cls(kept, through)
 
 
 class _Reads:
@@ -305,6 +304,13 @@ class _Reads:
         """The head, and the key of *asker*, as they are now."""
         return await self._store.ask((), key=asker.key.id if isinstance(asker, KeyHolder) else None)
 
+    async def newest(self, after: int, facts: KeyFacts | None) -> int:
+        """The last event up to the revision *after*, of those that such a key sees."""
+        tenants = None if facts is None else facts.tenants
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: self._store.newest(after, tenants=tenants)
+        )
+
     async def page(self, after: int, limit: int, facts: KeyFacts | None) -> _Page:
         """The events behind the revision *after* that a key of these *facts* sees, *limit*."""
         tenants = None if facts is None else facts.tenants
@@ -314,7 +320,7 @@ class _Reads:
 
     def _page(self, after: int, limit: int, tenants: frozenset[str] | None) -> _Page:
         found = self._store.follow(after, limit=limit, tenants=tenants)
-        return _Page.of(map(_Event.of, found.changes), found.before, found.through)
+        return _Page.of(map(_Event.of, found.changes), found.through)
 
 
 class _Tail:
@@ -340,7 +346,7 @@ class _Tail:
         if not self.start <= after <= self.head:
             return None
         behind = (event for event in self._recent if event.revision > after)
-        return _Page.of(behind, 0, self.head)
+        return _Page.of(behind, self.head)
 
     async def wait(self, seen: int, seconds: float) -> None:
         """Return once there is more than *seen*, or there is trouble; or after *seconds*."""
@@ -470,13 +476,13 @@ class _Follower:
     async def _page(self) -> _Page:
         """What comes next, and then the key as it is: what was read before, it may still see."""
         place = self._place
-        page = self._tail.page(place.through) if place.last is not None else None
+        if place.last is None:
+            place.last = await self._reads.newest(place.through, self._facts)
+        page = self._tail.page(place.through)
         if page is None:
             page = await self._reads.page(place.through, self._limit, self._facts)
             # What would be read only to be read again need not be read.
             self._limit = len(page.events) if page.cut else min(self._limit * 2, _PAGE)
-        if place.last is None:
-            place.last = page.before
         await self._judge()
         return page
 

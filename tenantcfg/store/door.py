@@ -274,9 +274,10 @@ class Store:
         self, revision: int, *, limit: int, tenants: Collection[str] | None = None
     ) -> Followed:
         """
-        The changes of tenants behind *revision*, those of service keys left out.
+        The changes behind *revision* that concern tenants, a page of them.
 
-        It comes with the last one before them, so that a reader sees whether one is missing.
+        Those of service keys are not among them. A page may have fewer than *limit*, or none, and
+        others follow all the same: it says how far it goes.
 
         Args:
             revision: one that was seen; 0: from the beginning. Beyond the head there are none.
@@ -291,6 +292,18 @@ class Store:
         arguments.require(int, revision=revision, limit=limit)
         arguments.limit(limit)
         return self._read(lambda reading: follow(reading, revision, limit, tenants))
+
+    def newest(self, revision: int, *, tenants: Collection[str] | None = None) -> Revision:
+        """
+        The newest change up to *revision* of those that `follow` gives; 0: there is none.
+
+        Raises:
+            InvalidInput: *revision* is negative.
+        """
+        from tenantcfg.store.following import newest  # noqa: PLC0415
+
+        arguments.require(int, revision=revision)
+        return self._read(lambda reading: newest(reading, revision, tenants))
 
     def service_keys(self) -> tuple[Key, ...]:
         """The keys that were not revoked, in force or run out, in the order of being made."""

@@ -22,38 +22,44 @@ if TYPE_CHECKING:
 
     from tenantcfg.store.engine import Reading
 
-__all__ = ["follow"]
+__all__ = ["follow", "newest"]
 
-_MOST = 2**31
-"""More changes than any list holds, and a number that both databases have."""
+_SPAN = 4_096
+"""So many revisions are looked through at once: of several tenants they have to be sorted."""
 
 
 def follow(
     reading: Reading, revision: int, limit: int, tenants: Collection[str] | None
 ) -> Followed:
     """The changes behind *revision*; see `Store.follow`."""
-    if revision < 0:
-        raise InvalidInput("not a revision", subject=str(revision), why="it is negative")
     head = reading.head
-    # What is beyond the newest may be a number that no database has.
-    last = Revision(min(revision, head.revision))
-    behind = select(changes).where(changes.c.revision > last, _seen(tenants))
-    page = behind.order_by(changes.c.revision).limit(min(limit, _MOST))
+    last = _known(reading, revision)
+    end = Revision(min(last + _SPAN, head.revision))
+    behind = select(changes).where(changes.c.revision > last, changes.c.revision <= end)
+    page = behind.where(_seen(tenants)).order_by(changes.c.revision).limit(min(limit, _SPAN))
     found = tuple(change_of(row) for row in reading.connection.execute(page))
-    reached = found[-1].revision if found else last
-    through = head.revision if len(found) < limit else reached
-    return Followed(head, _before(reading, last, tenants), found, through)
+    if len(found) == limit:
+        # Others may follow within the span.
+        end = found[-1].revision if found else last
+    return Followed(head, found, end)
 
 
-def _before(reading: Reading, last: Revision, tenants: Collection[str] | None) -> Revision:
-    """The last revision up to *last* that is seen."""
-    up_to = (changes.c.revision <= last, _seen(tenants))
+def newest(reading: Reading, revision: int, tenants: Collection[str] | None) -> Revision:
+    """The newest change up to *revision*; see `Store.newest`."""
+    up_to = (changes.c.revision <= _known(reading, revision), _seen(tenants))
     if tenants is None:
-        # Nearly every change is seen: the first that is come upon, from behind.
-        newest = select(changes.c.revision).where(*up_to).order_by(changes.c.revision.desc())
-        return Revision(reading.connection.scalar(newest.limit(1)) or 0)
+        # Nearly every change concerns a tenant: the first that is come upon, from behind.
+        backwards = select(changes.c.revision).where(*up_to).order_by(changes.c.revision.desc())
+        return Revision(reading.connection.scalar(backwards.limit(1)) or 0)
     greatest = select(func.max(changes.c.revision)).where(*up_to)
     return Revision(reading.connection.scalar(greatest) or 0)
+
+
+def _known(reading: Reading, revision: int) -> Revision:
+    """*revision*, or the head: what is beyond it may be a number that no database has."""
+    if revision < 0:
+        raise InvalidInput("not a revision", subject=str(revision), why="it is negative")
+    return Revision(min(revision, reading.head.revision))
 
 
 def _seen(tenants: Collection[str] | None) -> ColumnElement[bool]:

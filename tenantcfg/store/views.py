@@ -133,16 +133,14 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Followed:
     """
-    A page of the changes that are seen, on one snapshot.
+    A page of the changes that concern tenants, on one snapshot.
 
     Attributes:
         head: of the snapshot.
-        before: the last one that is seen, of those that the page comes behind; 0: none is.
         changes: the oldest first.
-        through: up to this revision nothing that is seen is missing from the page.
+        through: up to this revision none is missing from the page; others may follow it.
     """
 
     head: Head
-    before: Revision
     changes: tuple[Change, ...]
     through: Revision

@@ -103,6 +103,10 @@ DOORS: dict[str, Callable[[Store], object]] = {
     "follow tenants": lambda store: store.follow(
         EARLIER, limit=3, tenants=[TENANT.value, TENANTS[8].value]
     ),
+    "newest": lambda store: store.newest(EARLIER),
+    "newest of tenants": lambda store: store.newest(
+        EARLIER, tenants=[TENANT.value, TENANTS[8].value]
+    ),
     "service keys": lambda store: store.service_keys(),
     "find key": lambda store: store.find_key("KEY 7"),
     "add key": lambda store: a_key(store, "new", tenants=[TENANT]),
