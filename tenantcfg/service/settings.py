@@ -464,9 +464,12 @@ def _judge(told: ServiceSettings) -> None:
     _need(told, "read_lag", "read_url")
     if told.grpc_bind is not None:
         _need(told, "grpc_bind", "proxy_source")
-        if told.workers > 1 and told.grpc_bind.path is None and not told.grpc_bind.port:
+        # Each worker binds for itself: a path is the last one's, and port 0 is many.
+        if told.workers > 1 and not told.grpc_bind.port:
             raise SettingInvalid(
-                "workers cannot share port 0", subject=f"grpc_bind {told.grpc_bind}"
+                "several workers cannot share this place",
+                subject=f"grpc_bind {told.grpc_bind}",
+                hint="wanted: ADDR:PORT, or one worker",
             )
     if told.metrics_bind is not None and told.metrics_bind.path is not None:
         raise SettingInvalid("metrics_bind is no unix socket", hint="wanted: ADDR:PORT")

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import grpc
 import httpx
 import pytest
 
 from tenantcfg import Store
 from tenantcfg.keys import Right, ServiceKey
+from tenantcfg.service.envoy_ext_authz_pb2 import CheckRequest, CheckResponse
 from tenantcfg.store.sqlite import wal_is_safe
 from tests.cli.program import Said, run, start, surroundings
 from tests.service.certificates import Certificates, made
@@ -325,6 +327,37 @@ def test_only_clients_of_the_authority_are_let_in_where_one_is_named(
             assert permitted(running.url, file_stock.check, client)
 
 
+def test_envoys_own_protocol_is_served_beside_by_one_worker_and_by_several(
+    file_stock: Stock, tmp_path: Path
+) -> None:
+    secret = secrets.token_hex(32)
+    env = {
+        "TENANTCFG_SERVE_PROXY_SOURCE": "headers",
+        "TENANTCFG_SERVE_PROXY_SECRET": secret,
+    }
+    asked = CheckRequest()
+    http = asked.attributes.request.http
+    http.method, http.path = "DELETE", "/v1.0/communications/calls/c-1/participants/p-1"
+    http.headers["x-tenantcfg-app"], http.headers["x-tenantcfg-tenant"] = str(APP), str(CONTOSO)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    places = (("1", "127.0.0.1:0"), ("1", f"unix:{tmp_path}/grpc"), ("2", f"127.0.0.1:{port}"))
+    for workers, place in places:
+        options = ("--workers", workers, "--grpc-bind", place)
+        with Service("--store", file_stock.url, *HARMLESS, *options, env=env) as running:
+            said = [one["grpc"] for one in map(json.loads, running.lines) if "grpc" in one]
+            with grpc.insecure_channel(said[0]) as channel:
+                check = channel.unary_unary(
+                    "/envoy.service.auth.v3.Authorization/Check",
+                    request_serializer=CheckRequest.SerializeToString,
+                    response_deserializer=CheckResponse.FromString,
+                )
+                shown = (("x-tenantcfg-secret", secret),)
+                assert check(asked, metadata=shown, timeout=30).status.code == 0
+                assert check(asked, timeout=30).status.code == 16
+            assert running.stop()[0] == 0
+
+
 # It refuses to start
 
 
@@ -364,6 +397,11 @@ def test_a_file_store_is_not_served_by_an_unfixed_sqlite(file_stock: Stock, tmp_
         (["--insecure-no-auth", "--bind", "0.0.0.0:0"], {}, "only this machine may ask"),
         (["--insecure-no-auth", "--bind", "[::]:0"], {}, "only this machine may ask"),
         (["--grpc-bind", "127.0.0.1:0"], {}, "a setting is missing: proxy_source"),
+        (
+            ["--grpc-bind", "unix:/x", "--workers", "2"],
+            {"PROXY_SOURCE": "headers", "PROXY_SECRET": "s" * 32},
+            "several workers cannot share this place",
+        ),
         (["--metrics-bind", "unix:/x"], {}, "metrics_bind is no unix socket"),
         ([], {"PROXY_SOURCE": "token"}, "a setting is missing: entra_issuers"),
         (
