@@ -14,28 +14,26 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Protocol
 
-import structlog
-
 from tenantcfg.configuration import REMOVE_PARTICIPANT
-from tenantcfg.errors import RevisionNotReached, StoreUnusable, Unavailable
+from tenantcfg.decision import Permit
+from tenantcfg.errors import RevisionNotReached, Unavailable
+from tenantcfg.service.askers import Anyone
 from tenantcfg.service.authzen.endpoints import freshness_of, stamped
-from tenantcfg.service.authzen.model import Action, Entity, Item, Judged, Question, Snapshot
+from tenantcfg.service.authzen.model import Action, Entity, Item, Question
 from tenantcfg.service.http import Problem, Request, answered
+from tenantcfg.service.judging import APPLICATION, TENANT
 from tenantcfg.service.paths import split
 from tenantcfg.service.tokens import KeysUnavailable, TokenRefused, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tenantcfg.service.authzen.model import Recorder
+    from tenantcfg.service.authzen.model import Decisions, Recorder
     from tenantcfg.service.http import Answer, Endpoint
     from tenantcfg.service.paths import Place
     from tenantcfg.service.tokens import TokenHolder
-    from tenantcfg.store import Store
 
 __all__ = ["Caller", "Callers", "HeaderCallers", "TokenCallers", "Tokens", "proxies"]
-
-_LOG = structlog.get_logger("tenantcfg.service")
 
 PATIENCE: Final = 0.8
 """Seconds until a question without an answer is answered 503: less than any proxy waits."""
@@ -186,20 +184,12 @@ class _Held:
         return place
 
 
-def _log(why: Exception) -> None:
-    match why:
-        case Unavailable() | StoreUnusable():
-            _LOG.warning("a proxy's question has no answer", code=why.code, why=str(why))
-        case _:
-            _LOG.error("unexpected", exc_info=why)
-
-
 def proxies(
-    store: Store,
+    decisions: Decisions,
     callers: Callers,
     *,
+    failed: Callable[[Exception], object],
     patience: float = PATIENCE,
-    failed: Callable[[Exception], object] = _log,
     recorder: Recorder | None = None,
 ) -> dict[bytes, Endpoint]:
     """
@@ -209,13 +199,13 @@ def proxies(
     200, 401, 403 or 503 (check F3, F4, F6).
 
     Args:
-        store: decides.
+        decisions: where they come from; nobody's key is asked for.
         callers: tell who sent the request.
+        failed: is told why a question is answered 503.
         patience: seconds until a question without an answer is answered 503 (check F12).
-        failed: is told why a question is answered 503; else it stands in the log.
         recorder: is told of each decision before it is answered.
     """
-    check = _Check(store, callers, patience, failed, recorder)
+    check = _Check(decisions, callers, patience, failed, recorder)
     return {
         _NGINX: check.of(_NGINX, _told(b"x-original-method", b"x-original-uri")),
         _FORWARD: check.of(_FORWARD, _told(b"x-forwarded-method", b"x-forwarded-uri")),
@@ -228,13 +218,13 @@ def proxies(
 class _Check:
     def __init__(
         self,
-        store: Store,
+        decisions: Decisions,
         callers: Callers,
         patience: float,
         failed: Callable[[Exception], object],
         recorder: Recorder | None,
     ) -> None:
-        self._store = store
+        self._decisions = decisions
         self._callers = callers
         self._patience = patience
         self._failed = failed
@@ -265,20 +255,15 @@ class _Check:
         if held is None or place is None:
             return answered({"error": "not_gated"}, status=403)
         fresh = freshness_of(held.by)
-        if fresh.store not in {None, self._store.store_id}:
-            raise Problem("stale", "this is another store than the one that was named")
         who = await self._callers.caller(held.by)
         request.asker = who.identity
-        decision = await self._store.check_async(
-            tenant=who.tenant, app=who.app, at_least=fresh.revision
-        )
-        snapshot = Snapshot(self._store.store_id, decision.revision)
+        question = _question(who, place)
+        judged = await self._decisions.judge([question], Anyone(), fresh)
+        (outcome,) = judged.outcomes
         if self._recorder is not None:
-            item = Item(_question(who, place), decision)
-            judged = Judged([decision], snapshot)
-            await self._recorder.record(request, endpoint, [item], judged)
-        read = stamped(snapshot)
-        if not decision:
+            await self._recorder.record(request, endpoint, [Item(question, outcome)], judged)
+        read = stamped(judged.snapshot)
+        if not isinstance(outcome, Permit):
             # Which reason it was is nothing for a client (check F10).
             return answered({"error": "not_granted"}, status=403, headers=read)
         return answered({"decision": True}, headers=read)
@@ -289,9 +274,9 @@ def _question(who: Caller, place: Place) -> Question:
     named = {"call_id": place.call, "participant_id": place.participant}
     properties = {name: one.raw.decode() for name, one in named.items() if one is not None}
     return Question(
-        Entity("application", who.app),
+        Entity(APPLICATION, who.app),
         Action(REMOVE_PARTICIPANT, properties),
-        Entity("tenant", who.tenant),
+        Entity(TENANT, who.tenant),
     )
 
 

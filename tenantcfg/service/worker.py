@@ -89,6 +89,7 @@ class _Parts:
         self._page_key = page_key
         self._metrics = Metrics(os.environ.get(FOLDER))
         self._watcher = Operations(self._metrics, told.log_requests)
+        self._decisions = Counted(StoreDecisions(store), self._metrics)
         self._starts: list[Any] = []
         self._stops: list[Any] = [self._end_in_any_case, self._close]
         self._recorder = self._recording()
@@ -114,7 +115,7 @@ class _Parts:
         told = self._told
         askers: Askers = Anybody() if told.insecure_no_auth else KeyHolders(self._store)
         return authzen(
-            Counted(StoreDecisions(self._store), self._metrics),
+            self._decisions,
             askers,
             page_key=self._page_key,
             public_url=told.public_url,
@@ -153,7 +154,12 @@ class _Parts:
         if configured.tokens is not None:
             self._starts.append(configured.tokens.prepare)
             self._stops.append(configured.tokens.close)
-        return proxies(self._store, configured.callers, recorder=self._recorder)
+        return proxies(
+            self._decisions,
+            configured.callers,
+            failed=self._watcher.failed,
+            recorder=self._recorder,
+        )
 
     def _serve_grpc(self, application: Application, bind: Bind) -> None:
         try:

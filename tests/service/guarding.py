@@ -19,6 +19,8 @@ import uvicorn
 from tenantcfg import AppId
 from tenantcfg.service import envoy_grpc
 from tenantcfg.service.application import Application
+from tenantcfg.service.judging import StoreDecisions
+from tenantcfg.service.operations import Metrics, Operations
 from tenantcfg.service.proxies import TokenCallers, proxies
 from tenantcfg.service.tokens import KeysUnavailable, Refusal, TokenHolder, TokenRefused
 from tests.stores import APP, CONTOSO
@@ -131,7 +133,12 @@ class Check:
     ) -> Check:
         """The check on *store*, of the callers that `KnownTokens` knows."""
         asked: list[Asked] = []
-        endpoints = proxies(store, callers or TokenCallers(KnownTokens()), patience=patience)
+        endpoints = proxies(
+            StoreDecisions(store),
+            callers or TokenCallers(KnownTokens()),
+            failed=Operations(Metrics()).failed,
+            patience=patience,
+        )
         application = Application(_recorded(endpoints, asked))
         place = listening()
         config = uvicorn.Config(

@@ -17,6 +17,8 @@ from tenantcfg import ListModifier, Store
 from tenantcfg.service.application import Application
 from tenantcfg.service.envoy_ext_authz_pb2 import CheckRequest, CheckResponse
 from tenantcfg.service.envoy_grpc import listening
+from tenantcfg.service.judging import StoreDecisions
+from tenantcfg.service.operations import Metrics, Operations
 from tenantcfg.service.proxies import HeaderCallers, proxies
 from tests.service.guarding import GOOD, STRANGER, Check, Loop
 from tests.service.wire import Reply, exchange, request
@@ -369,6 +371,11 @@ def scope_of(peer: tuple[str, int] | None, *headers: str, scheme: str = "http") 
     }
 
 
+def the_application(store: Store, callers: HeaderCallers) -> Application:
+    failed = Operations(Metrics()).failed
+    return Application(proxies(StoreDecisions(store), callers, failed=failed))
+
+
 def status_of(store: Store, callers: HeaderCallers, scope: Scope) -> int:
     sent: list[Any] = []
 
@@ -378,7 +385,7 @@ def status_of(store: Store, callers: HeaderCallers, scope: Scope) -> int:
     async def send(message: Scope) -> None:
         sent.append(message)
 
-    asyncio.run(Application(proxies(store, callers))(scope, receive, send))
+    asyncio.run(the_application(store, callers)(scope, receive, send))
     status: int = sent[0]["status"]
     return status
 
@@ -445,6 +452,26 @@ def test_how_fresh_an_answer_must_be_is_honoured_or_refused_c8(
     assert said(asked(check, form, GOOD, newer)) == (503, {"error": "stale"})
     assert said(asked(check, form, GOOD, "Tenantcfg-Store: x")) == (503, {"error": "stale"})
     assert asked(check, form, GOOD, "Tenantcfg-Min-Revision: x").status == 403
+
+
+def test_a_store_that_was_restored_is_told_from_the_one_before_c8(
+    loop: Loop, tmp_path: Path, file_template: FileTemplate
+) -> None:
+    path, restored = tmp_path / "store.db", tmp_path / "restored.db"
+    for one in (path, restored):
+        file_template.copy_to(one)
+        with Store.open(one) as made:
+            a_grant(made)
+            now = made.store_id
+    with Store.open(path) as store, running(loop, Check.started(store)) as check:
+        before = store.store_id
+        assert asked(check, NGINX, GOOD).headers["tenantcfg-store"] == before
+        restored.replace(path)
+
+        for form in FORMS:
+            reply = asked(check, form, GOOD, f"Tenantcfg-Store: {before}")
+            assert said(reply) == (503, {"error": "stale"})
+            assert asked(check, form, GOOD).headers["tenantcfg-store"] == now
 
 
 def test_ids_that_nobody_can_have_are_denied(by_headers: Check) -> None:
@@ -601,7 +628,7 @@ def test_whatever_goes_wrong_behind_grpc_refuses_f13(
 
 
 def test_a_unix_socket_serves_grpc_as_well(loop: Loop, store: Store, tmp_path: Path) -> None:
-    application = Application(proxies(store, HeaderCallers()))
+    application = the_application(store, HeaderCallers())
     server, _ = loop.run(listening(application, f"unix:{tmp_path}/s"))
     asked = CheckRequest()
     http = asked.attributes.request.http
