@@ -149,7 +149,7 @@ def _gateway(asked: Question) -> bool:
     return bool(roles & needed[asked.action.name])
 
 
-TODO = Scenario(_todo, {})
+TASKS = Scenario(_todo, {})
 GATEWAY = Scenario(_gateway, {})
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.service.scenarios import FIXTURE, GATEWAY, TODO, TOKEN, records
+from tests.service.scenarios import FIXTURE, GATEWAY, TASKS, TOKEN, records
 from tests.service.served import layer
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def fixture() -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def todo() -> Iterator[Client]:
-    yield from asking(TODO)
+    yield from asking(TASKS)
 
 
 @pytest.fixture(scope="module")
