@@ -27,6 +27,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=str(CASES),
         help="run the AuthZEN cases of another folder",
     )
+    parser.addoption(
+        "--seconds",
+        metavar="N",
+        type=float,
+        default=8.0,
+        help="for how long the history checker changes and asks, on each database",
+    )
 
 
 @pytest.fixture(scope="session")
