@@ -85,6 +85,9 @@ class _Queue(Generic[Asked, Facts, Answer]):
 
     def _flush(self, loop: AbstractEventLoop) -> None:
         self._called = False
+        if self._under_way < _AT_ONCE:
+            # Behind a server that hangs most have given up by the time that it goes on.
+            self._waiting = [one for one in self._waiting if not one[1].done()]
         while self._waiting and self._under_way < _AT_ONCE:
             batch = self._next_batch()
             self._under_way += 1

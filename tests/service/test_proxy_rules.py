@@ -462,7 +462,8 @@ def test_a_store_that_was_restored_is_told_from_the_one_before_c8(
         file_template.copy_to(one)
         with Store.open(one) as made:
             a_grant(made)
-            now = made.store_id
+    with Store.open(restored) as other:
+        now = other.store_id
     with Store.open(path) as store, running(loop, Check.started(store)) as check:
         before = store.store_id
         assert asked(check, NGINX, GOOD).headers["tenantcfg-store"] == before

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tenantcfg import AppId, Deny, InvalidInput, Permit, Reason, RevisionNotReached, TenantId
 from tenantcfg.store import questions
+from tenantcfg.store.gathering import Gatherer
 from tenantcfg.store.statements import compiled
 from tests.stores import (
     APP,
@@ -22,7 +24,7 @@ from tests.stores import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tenantcfg import Decision, Store
 
@@ -248,6 +250,51 @@ def test_a_check_that_is_given_up_harms_no_other(store: Store) -> None:
         return await other
 
     assert asyncio.run(ask())
+
+
+class Hanging:
+    """Answers each number with itself, once it is let."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.asked: list[int] = []
+
+    def size(self, asked: int) -> int:
+        del asked
+        return 1
+
+    def facts(self, asked: Sequence[int]) -> Sequence[int]:
+        assert self.go.wait(60)
+        self.asked += asked
+        return asked
+
+    def answer(self, asked: int, facts: int) -> int:
+        del asked
+        return facts
+
+
+def test_what_nobody_waits_for_any_more_is_not_asked() -> None:
+    hanging = Hanging()
+    gatherer: Gatherer[int, int, int] = Gatherer(hanging)
+
+    async def ask() -> int:
+        underway = []
+        for number in (1, 2):
+            underway.append(asyncio.ensure_future(gatherer.ask(number)))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        given_up = [asyncio.ensure_future(gatherer.ask(number)) for number in range(3, 3000)]
+        await asyncio.sleep(0)
+        for one in given_up:
+            one.cancel()
+        last = asyncio.ensure_future(gatherer.ask(9999))
+        await asyncio.sleep(0)
+        hanging.go.set()
+        await asyncio.gather(*underway)
+        return await last
+
+    assert asyncio.run(ask()) == 9999
+    assert sorted(hanging.asked) == [1, 2, 9999]
 
 
 @pytest.mark.parametrize("name", sorted(compiled()))
