@@ -129,13 +129,13 @@ class _Layer:
 
     async def evaluation(self, request: Request) -> Answer:
         """Access Evaluation (check W12 to W14)."""
-        asker, question, fresh = await self._received(request, question_of)
+        asker, question, fresh = await self._received(request, lambda told, _: question_of(told))
         return await self._alone(request, _EVALUATION, question, asker, fresh)
 
     async def evaluations(self, request: Request) -> Answer:
         """Access Evaluations, the batch (check W15 to W26)."""
 
-        def read(members: Mapping[str, Any]) -> Batch | Question:
+        def read(members: Mapping[str, Any], _: Asker) -> Batch | Question:
             return batch_of(members, self._max_batch) or question_of(members)
 
         asker, asked, fresh = await self._received(request, read)
@@ -166,18 +166,17 @@ class _Layer:
     def searching(self, sought: Sought) -> Endpoint:
         """The search for what is *sought* (check W27 to W34)."""
 
-        def read(members: Mapping[str, Any]) -> tuple[Question, Paging]:
-            return sought_of(members, sought), paging_of(members)
+        def read(members: Mapping[str, Any], asker: Asker) -> tuple[Search, Paging, bytes]:
+            question, paging = sought_of(members, sought), paging_of(members)
+            query = self._tokens.query(sought, question, asker)
+            return Search(sought, question, *self._place(paging, query)), paging, query
 
         async def search(request: Request) -> Answer:
-            asker, (question, paging), fresh = await self._received(request, read)
-            query = self._tokens.query(sought, question, asker)
-            after, limit = self._place(paging, query)
-            wanted = Search(sought, question, after, limit)
+            asker, (wanted, paging, query), fresh = await self._received(request, read)
             page = await self._decisions.search(wanted, asker, fresh)
-            last = page.results[-1] if page.results else after
-            token = self._tokens.token(last, limit, query) if page.more else ""
-            results = [_result(sought, question, one) for one in page.results]
+            last = page.results[-1] if page.results else wanted.after
+            token = self._tokens.token(last, wanted.limit, query) if page.more else ""
+            results = [_result(sought, wanted.question, one) for one in page.results]
             return answered(
                 {**_page(page, paging, token), "results": results}, headers=stamped(page.snapshot)
             )
@@ -194,7 +193,7 @@ class _Layer:
         return after, limit
 
     async def _received(
-        self, request: Request, read: Callable[[Mapping[str, Any]], T]
+        self, request: Request, read: Callable[[Mapping[str, Any], Asker], T]
     ) -> tuple[Asker, T, Freshness]:
         """Who asks, what *read* makes of the body, and how fresh an answer must be."""
         if request.method != "POST":
@@ -205,7 +204,7 @@ class _Layer:
         try:
             _require_json(request)
             members = strict_json(await request.body(self._max_body))
-            return asker, read(members), freshness_of(request)
+            return asker, read(members, asker), freshness_of(request)
         except Problem:
             # Who is not known any more learns nothing of what was wrong (check W40).
             await self._askers.known(asker, anew=True)
