@@ -135,12 +135,15 @@ class Application:
 
     def _found(self, path: bytes) -> tuple[str, Endpoint]:
         found = self._exact.get(path)
-        if found is None and self._prefix and path.startswith(self._prefix + b"/"):
-            path = path[len(self._prefix) :]
-            found = self._exact.get(path)
-        if found is None:
-            found = next((one for start, one in self._below if path.startswith(start)), None)
-        return found or ("", _nothing_here)
+        if found is not None:
+            return found
+        spellings = [path]
+        if self._prefix and path.startswith(self._prefix + b"/"):
+            # Without it first: it may begin like a path of ours.
+            spellings.insert(0, path[len(self._prefix) :])
+            found = self._exact.get(spellings[0])
+        fits = (one for at in spellings for start, one in self._below if at.startswith(start))
+        return found or next(fits, ("", _nothing_here))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

@@ -371,12 +371,16 @@ def scope_of(peer: tuple[str, int] | None, *headers: str, scheme: str = "http") 
     }
 
 
-def the_application(store: Store, callers: HeaderCallers) -> Application:
-    failed = Operations(Metrics()).failed
-    return Application(proxies(StoreDecisions(store), callers, failed=failed))
+def the_application(
+    store: Store, callers: HeaderCallers, public_url: str | None = None
+) -> Application:
+    endpoints = proxies(StoreDecisions(store), callers, failed=Operations(Metrics()).failed)
+    return Application(endpoints, public_url=public_url)
 
 
-def status_of(store: Store, callers: HeaderCallers, scope: Scope) -> int:
+def status_of(
+    store: Store, callers: HeaderCallers, scope: Scope, public_url: str | None = None
+) -> int:
     sent: list[Any] = []
 
     async def receive() -> Scope:
@@ -385,7 +389,7 @@ def status_of(store: Store, callers: HeaderCallers, scope: Scope) -> int:
     async def send(message: Scope) -> None:
         sent.append(message)
 
-    asyncio.run(the_application(store, callers)(scope, receive, send))
+    asyncio.run(the_application(store, callers, public_url)(scope, receive, send))
     status: int = sent[0]["status"]
     return status
 
@@ -438,6 +442,18 @@ def test_what_takes_too_long_is_503_f12(loop: Loop, store: Store) -> None:
     with running(loop, Check.started(store, patience=0.05)) as check:
         for form in FORMS:
             assert said(asked(check, form, "Authorization: Bearer slow")) == UNAVAILABLE
+
+
+@pytest.mark.parametrize("prefix", ["/t1", "/check"])
+@pytest.mark.parametrize("below", [True, False])
+def test_a_mount_prefix_takes_no_path_from_a_proxy_w36(
+    store: Store, prefix: str, *, below: bool
+) -> None:
+    scope = scope_of(None, *NAMED)
+    scope["method"] = "DELETE"
+    scope["raw_path"] = f"{prefix if below else ''}{ENVOY}{MAY}".encode()
+
+    assert status_of(store, HeaderCallers(), scope, f"https://pdp.example.com{prefix}") == 200
 
 
 @pytest.mark.parametrize("form", FORMS)
