@@ -768,6 +768,34 @@ def test_a_restored_store_is_the_end_of_streams_of_the_other_one(
         }
 
 
+def test_a_database_that_stops_is_the_end_of_a_stream_which_goes_on_behind_it(
+    postgres_of_own: Server, tables_template: TablesTemplate
+) -> None:
+    with postgres_of_own.database() as url:
+        tables_template.copy_to(url)
+        with ExitStack() as stack:
+            service = stack.enter_context(Service("--store", url, "--bind", "127.0.0.1:0"))
+            store = stack.enter_context(Store.open(url))
+            store.add_tenant(ONE, None, by=BY)
+            key = a_key(store).text
+            with following(service.url, key, 0) as events:
+                at = change_in(events).data["revision"]
+                postgres_of_own.stop()
+                last = next(event for event in events if event.kind != "heartbeat")
+                # Nothing that it has not sent is called sent.
+                assert last == Event("end", None, {"reason": "unavailable", "through": at + 1})
+                assert list(events) == []
+            headers = _bearer(key)
+            refused = httpx.get(
+                f"{service.url}/changes?after={at}", headers=headers, timeout=PATIENCE
+            )
+            assert (refused.status_code, refused.json()["error"]) == (503, "unavailable")
+            postgres_of_own.start()
+            head = set_apps(store, ONE, A).revision
+            with following(service.url, key, at) as events:
+                assert until(events, head) == expected(store, at, None)
+
+
 def test_a_service_that_stops_ends_its_streams_at_once(made_sqlite_url: str) -> None:
     options = ("--store", made_sqlite_url, "--bind", "127.0.0.1:0", "--insecure-no-auth")
     with Service(*options) as service, following(service.url, None, 0) as events:
