@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tenantcfg.service.http import Request
     from tenantcfg.store import Answered, Found, Store
 
-__all__ = ["Anybody", "KeyHolder", "KeyHolders", "bearer", "require", "told"]
+__all__ = ["Anybody", "KeyHolder", "KeyHolders", "bearer", "in_time", "require", "told"]
 
 T = TypeVar("T")
 
@@ -112,8 +112,16 @@ async def told(store: Store, asked: Awaitable[T]) -> T:
     Raises:
         Unavailable: it has not.
     """
-    if store.dialect == "sqlite":
-        return await asked
+    return await (asked if store.dialect == "sqlite" else in_time(store, asked))
+
+
+async def in_time(store: Store, asked: Awaitable[T]) -> T:
+    """
+    What *store* answers in a thread, if it does in time (check C6).
+
+    Raises:
+        Unavailable: it has not.
+    """
     try:
         async with asyncio.timeout(PATIENCE):
             return await asked

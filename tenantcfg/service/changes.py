@@ -25,7 +25,7 @@ from tenantcfg.configuration import Result
 from tenantcfg.errors import StoreUnusable, TenantcfgError, Unavailable
 from tenantcfg.history import Verb
 from tenantcfg.keys import Right
-from tenantcfg.service.askers import KeyHolder, require
+from tenantcfg.service.askers import KeyHolder, require, told
 from tenantcfg.service.authzen import Snapshot
 from tenantcfg.service.authzen.endpoints import freshness_of, stamped
 from tenantcfg.service.http import ALLOW_GET, NO_STORE, Problem, Stream
@@ -302,7 +302,8 @@ class _Reads:
 
     async def judged(self, asker: KeyHolder | Anyone | None) -> Answered:
         """The head, and the key of *asker*, as they are now."""
-        return await self._store.ask((), key=asker.key.id if isinstance(asker, KeyHolder) else None)
+        key = asker.key.id if isinstance(asker, KeyHolder) else None
+        return await told(self._store, self._store.ask((), key=key))
 
     async def newest(self, after: int, facts: KeyFacts | None) -> int:
         """The last event up to the revision *after*, of those that such a key sees."""

@@ -13,7 +13,7 @@ from tenantcfg.decision import Deny, Permit
 from tenantcfg.errors import Reason
 from tenantcfg.ids import is_guid
 from tenantcfg.keys import Right
-from tenantcfg.service.askers import Anyone, KeyHolder, require, told
+from tenantcfg.service.askers import Anyone, KeyHolder, in_time, require, told
 from tenantcfg.service.authzen.model import Action, Barred, Judged, Page, Snapshot, Sought
 from tenantcfg.service.http import Problem
 
@@ -70,7 +70,7 @@ class StoreDecisions:
             key=_key(asker),
             at_least=fresh.revision,
         )
-        found = await told(self._store, asked)
+        found = await in_time(self._store, asked)
         _admitted(found, asker, fresh, Right.CHECK, Right.READ)
         return Page(found.ids, found.total, found.more, _snapshot(found))
 

@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from schemathesis import checks
 
 from tenantcfg.errors import Reason
+from tenantcfg.service.askers import PATIENCE
 from tenantcfg.service.http import STATUS
 from tenantcfg.service.openapi import document
 from tests.service.conftest import PUBLIC, serving
@@ -125,6 +126,10 @@ def test_readiness_is_told_within_a_second_whatever_hangs(
                 assert client.get("/healthz").status_code == 200
                 hung = asked()
                 assert (hung.status_code, hung.json()["error"]) == (503, "unavailable")
+                began = time.monotonic()
+                followed = client.get("/changes?after=0", headers=bearer(stock.check))
+                assert (followed.status_code, followed.json()["error"]) == (503, "unavailable")
+                assert time.monotonic() - began < PATIENCE + 3.0
             assert asked().json() == {"decision": True}
             assert client.get("/readyz").status_code == 200
 
