@@ -99,7 +99,7 @@ def test_the_asking_side_over_http_loads_neither_store_nor_service_nor_command_l
 
     assert not loaded & {*COMMAND_LINE, *DATABASES, *LANGUAGE, "uvicorn", "structlog", "joserfc"}
     rooms = {name.split(".")[1] for name in ours(loaded) if "." in name}
-    assert rooms == {"client", "configuration", "decision", "errors", "ids", "keys"}
+    assert rooms == {"client", "configuration", "decision", "errors", "i_json", "ids", "keys"}
 
 
 WITHOUT_ITS_EXTRA = """

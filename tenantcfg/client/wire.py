@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
+from tenantcfg import i_json
 from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.decision import Deny, Permit
 from tenantcfg.errors import (
@@ -27,7 +28,7 @@ from tenantcfg.errors import (
 from tenantcfg.ids import MAX_ID_LENGTH, AppId, Revision, TenantId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from tenantcfg.decision import Decision
 
@@ -221,7 +222,7 @@ class Reply:
         if why := self._why_none(wanted):
             raise _no_answer(wanted, why)
         try:
-            members = _read(self.body)
+            members = i_json.object_of(self.body)
         except (ValueError, RecursionError) as why_not:
             raise _no_answer(wanted, "its body is not one JSON object in UTF-8") from why_not
         self._require_fresh(wanted)
@@ -267,7 +268,7 @@ class Reply:
     def failure(self, wanted: Wanted) -> TenantcfgError:
         """What this is instead of a decision, its status not being 200 (check E2)."""
         try:
-            members = _read(self.body)
+            members = i_json.object_of(self.body)
         except (ValueError, RecursionError):
             members = {}
         code, message = members.get("error"), members.get("message")
@@ -354,24 +355,3 @@ def _reason(code: object) -> Reason:
         return Reason(code)  # type: ignore[arg-type]
     except ValueError:
         return Reason.NOT_GRANTED
-
-
-def _read(body: bytes) -> dict[str, Any]:
-    """*body* as I-JSON: a member that is named twice could be read in two ways (check W42)."""
-    value = json.loads(
-        body.decode("utf-8"), object_pairs_hook=_once_each, parse_constant=_no_constant
-    )
-    if not isinstance(value, dict):
-        raise ValueError("no object")  # noqa: TRY004 - what cannot be read is a ValueError
-    return value
-
-
-def _once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member is named twice")
-    return members
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from tenantcfg.errors import InvalidInput, Unavailable
 from tenantcfg.keys import ServiceKey, admits
-from tenantcfg.service.http import Problem
+from tenantcfg.service.http import Problem, bearer_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -131,18 +131,16 @@ async def in_time(store: Store, asked: Awaitable[T]) -> T:
 
 def bearer(request: Request) -> str:
     """
-    The token of ``Authorization: Bearer``, the scheme in any case.
+    The token of ``Authorization: Bearer``.
 
     Raises:
         Problem: ``unauthenticated``: there is none, or two.
     """
     values = request.all(b"authorization")
-    if len(values) != 1:
+    token = bearer_of(values[0]) if len(values) == 1 else ""
+    if not token:
         raise unknown()
-    scheme, _, token = values[0].decode("latin-1").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip(" "):
-        raise unknown()
-    return token.strip(" ")
+    return token
 
 
 def require(read: Answered | Found, asker: KeyHolder | Anyone, *rights: Right) -> KeyFacts | None:

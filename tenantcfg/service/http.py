@@ -5,11 +5,12 @@ What all contracts of the service share on the wire: requests, answers, the erro
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
+
+from tenantcfg import i_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
@@ -35,6 +36,7 @@ __all__ = [
     "Request",
     "Stream",
     "answered",
+    "bearer_of",
     "strict_json",
 ]
 
@@ -232,44 +234,25 @@ class Request:
             pass
 
 
+def bearer_of(authorization: bytes) -> str:
+    """The token in a value of ``Authorization``, its scheme in any case; empty: there is none."""
+    scheme, _, token = authorization.decode("latin-1").partition(" ")
+    return token.strip(" ") if scheme.lower() == "bearer" else ""
+
+
 def _too_large(limit: int) -> Problem:
     return Problem("too_large", f"the body has more than {limit} bytes")
 
 
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-
-
 def strict_json(body: bytes) -> dict[str, Any]:
     """
-    *body* as one JSON object, by I-JSON's rules (check W3, W42, W43; RFC 7493).
+    *body* as one JSON object, by I-JSON's rules (check W3, W42, W43).
 
     Raises:
-        Problem: ``invalid_json``: it is not UTF-8, no JSON, no object, names a member twice
-            (escaped or not), holds half of a surrogate pair, or is too deep or too large a
-            number to be read.
+        Problem: ``invalid_json``: it is none.
     """
     try:
-        text = body.decode("utf-8")
-        value = _DECODER.decode(text)
-        if _SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return i_json.object_of(body)
     except (ValueError, RecursionError) as why:
         # UnicodeError and JSONDecodeError are ValueErrors; so is a number of 5,000 digits.
         raise Problem("invalid_json", "the body is not one JSON object in UTF-8") from why
-    if not isinstance(value, dict):
-        raise Problem("invalid_json", "the body is JSON, but no object")
-    return value
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member is named twice")
-    return members
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_once_each, parse_constant=_no_constant)

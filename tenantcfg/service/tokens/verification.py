@@ -17,7 +17,7 @@ from joserfc.jwt import JWTClaimsRegistry
 
 from tenantcfg.errors import quoted
 from tenantcfg.ids import MAX_ID_LENGTH, AppId, TenantId, is_guid
-from tenantcfg.service.http import Problem, strict_json
+from tenantcfg.service.http import Problem, bearer_of, strict_json
 from tenantcfg.service.tokens.fetching import KeyServers
 from tenantcfg.service.tokens.rules import Idtyp
 from tenantcfg.service.tokens.signing_keys import SigningKeys, uptime
@@ -135,11 +135,10 @@ def token_of(authorization: Sequence[bytes]) -> str:
     """
     if len(authorization) > 1:
         raise TokenRefused(Refusal.SEVERAL, "the header Authorization was sent twice")
-    value = authorization[0].decode("latin-1") if authorization else ""
-    scheme, _, token = value.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip(" "):
+    token = bearer_of(authorization[0]) if authorization else ""
+    if not token:
         raise TokenRefused(Refusal.UNAUTHENTICATED, "there is no bearer token")
-    return token.strip(" ")
+    return token
 
 
 class AccessTokens:
