@@ -539,6 +539,8 @@ def test_w32_a_token_alone_goes_on_and_holds_for_its_own_search_only(
         (SUBJECTS, {"page": {"token": token}, "context": {"a": 1}}),
         (RESOURCES, {"page": {"token": token}}),
         (SUBJECTS, {"page": {"token": damaged}}),
+        (SUBJECTS, {"page": {"token": token + "!"}}),
+        (SUBJECTS, {"page": {"token": token[:5] + "\n" + token[5:]}}),
         (SUBJECTS, {"page": {"token": "x"}}),
         (SUBJECTS, {"page": {"token": ""}}),
         (SUBJECTS, {"page": {"token": "\u00e4"}}),
@@ -699,6 +701,14 @@ def test_w42_what_two_readers_may_read_as_two_questions_is_400(
 @pytest.mark.parametrize("path", [EVALUATION, RESOURCES])
 def test_w43_no_input_makes_a_5xx(ask: Pep, path: str, raw: bytes) -> None:
     assert ask(path, None, raw=raw).status_code == 400
+
+
+@pytest.mark.parametrize("depth", [100, 500, 700, 900, 950, 990])
+@pytest.mark.parametrize("path", QUESTIONS)
+def test_w43_what_is_nested_is_answered_or_refused(ask: Pep, path: str, depth: int) -> None:
+    raw = json.dumps(question(context={"a": 1})).replace("1}", "[" * depth + "]" * depth + "}")
+
+    assert ask(path, None, raw=raw.encode()).status_code in {200, 400}
 
 
 def test_w43_odd_text_is_text(ask: Pep) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import asdict
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -47,6 +46,9 @@ class PageTokens:
             whole = urlsafe_b64decode(token.encode("ascii"))
         except ValueError as why:
             raise _invalid() from why
+        # The decoder passes over what is not of its alphabet.
+        if urlsafe_b64encode(whole).decode() != token:
+            raise _invalid()
         seal, content = whole[:_SEAL], whole[_SEAL:]
         if not hmac.compare_digest(seal, self._seal(content, query)):
             raise _invalid()
@@ -58,9 +60,25 @@ class PageTokens:
 
     @staticmethod
     def query(sought: Sought, question: Question, asker: Asker) -> bytes:
-        """What a token is bound to, in 32 bytes: the search, its entities, and who asks."""
-        whole = [sought, asdict(question), asker.identity]
-        return sha256(json.dumps(whole, sort_keys=True).encode()).digest()
+        """
+        What a token is bound to, in 32 bytes: the search, its entities, and who asks.
+
+        Raises:
+            Problem: ``invalid_json``, where they are nested deeper than can be written.
+        """
+        subject, action, resource = question.subject, question.action, question.resource
+        whole = [
+            sought,
+            [subject.type, subject.id, subject.properties],
+            [action.name, action.properties],
+            [resource.type, resource.id, resource.properties],
+            question.context,
+            asker.identity,
+        ]
+        try:
+            return sha256(json.dumps(whole, sort_keys=True).encode()).digest()
+        except RecursionError as why:
+            raise Problem("invalid_json", "the body is nested too deep") from why
 
 
 def _invalid() -> Problem:
