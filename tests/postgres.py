@@ -20,14 +20,16 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+Kind = TypeVar("Kind", bound="Server")
 
 ADMIN = "postgres"
 
@@ -65,6 +67,12 @@ class _Account(TypedDict, total=False):
     user: int
     group: int
     extra_groups: list[int]
+
+
+STANDBY = """
+unix_socket_directories = '{folder}'
+wal_retrieve_retry_interval = '100ms'
+"""
 
 
 class Server:
@@ -142,15 +150,64 @@ class Server:
         return log.read_text(errors="replace") if log.exists() else ""
 
 
+class Standby(Server):
+    """A standby of *primary*, which streams what is committed there."""
+
+    def __init__(self, folder: Path, primary: Server) -> None:
+        self.folder = folder
+        self._data = folder / "data"
+        self._run(
+            "pg_basebackup", "--dbname", primary.url(), "--write-recovery-conf", "--checkpoint",
+            "fast", "--create-slot", "--slot", folder.name.translate(SLOT), "--no-sync",
+        )  # fmt: skip
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.write(STANDBY.format(folder=folder))
+
+    def pause(self) -> None:
+        """Fall behind: show nothing of what is committed from now on."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute("SELECT pg_wal_replay_pause()")
+            # So far it is only asked for.
+            state = "SELECT pg_get_wal_replay_pause_state()"
+            while connection.execute(state).fetchone() != ("paused",):
+                pass
+
+    def resume(self) -> None:
+        """Show everything again."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute("SELECT pg_wal_replay_resume()")
+
+    def promote(self) -> None:
+        """Become a primary, and wait for it."""
+        self._run("pg_ctl", "promote", "--wait", "--silent")
+
+
+SLOT = str.maketrans(dict.fromkeys("-", "_"))
+"""What a slot's name may not have."""
+
+
 @contextmanager
 def running_server() -> Iterator[Server]:
     """A server of one's own that takes connections; stopped and removed afterwards."""
+    with _running(Server) as server:
+        yield server
+
+
+@contextmanager
+def running_standby(primary: Server) -> Iterator[Standby]:
+    """A standby of *primary* that takes connections; stopped and removed afterwards."""
+    with _running(lambda folder: Standby(folder, primary)) as standby:
+        yield standby
+
+
+@contextmanager
+def _running(made: Callable[[Path], Kind]) -> Iterator[Kind]:
     folder, watcher = _watched_folder("tenantcfg-pg-")
     account = _account()
     if account:
         os.chown(folder, account["user"], account["group"])
     try:
-        server = Server(folder)
+        server = made(folder)
         server.start()
         yield server
     finally:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from tenantcfg.errors import InvalidInput, Unavailable
 from tenantcfg.keys import ServiceKey, admits
+from tenantcfg.service.authzen.model import Freshness
 from tenantcfg.service.http import Problem, bearer_of
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from tenantcfg.keys import KeyFacts, Right
     from tenantcfg.service.http import Request
+    from tenantcfg.service.standbys import Standby
     from tenantcfg.store import Answered, Found, Store
 
 __all__ = ["Anybody", "KeyHolder", "KeyHolders", "bearer", "in_time", "require", "told"]
@@ -60,11 +62,13 @@ class KeyHolders:
 
     Before a body is read a key is looked up, unless it was in force a moment ago: that only
     saves the look; whether the key is in force is judged once more on the snapshot of the
-    answer, so that a revocation holds from the next request (check W40, M7).
+    answer, so that a revocation holds from the next request (check W40, M7). So a *standby*
+    will do for that look, and goes on when the store cannot be asked.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, standby: Standby | None = None) -> None:
         self._store = store
+        self._standby = standby
         self._seen: dict[str, float] = {}
 
     def presented(self, request: Request) -> KeyHolder:
@@ -80,12 +84,22 @@ class KeyHolders:
         if not anew and self._seen.get(text, 0.0) > time.monotonic():
             return
         self._seen.pop(text, None)
-        answered = await told(self._store, self._store.ask((), key=asker.key.id))
-        if not admits(answered.key, asker.key, answered.at):
-            raise unknown()
+        if anew or not await self._known_to_standby(asker):
+            answered = await told(self._store, self._store.ask((), key=asker.key.id))
+            if not admits(answered.key, asker.key, answered.at):
+                raise unknown()
         if len(self._seen) >= _SEEN_MOST:
             self._seen.clear()
         self._seen[text] = time.monotonic() + _SEEN_FOR
+
+    async def _known_to_standby(self, asker: KeyHolder) -> bool:
+        if self._standby is None:
+            return False
+        key = asker.key
+        read = await self._standby.read(
+            Freshness(1), lambda store, least: store.ask((), key=key.id, at_least=least)
+        )
+        return read is not None and admits(read.answered.key, key, read.answered.at)
 
 
 class Anybody:

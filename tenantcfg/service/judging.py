@@ -5,6 +5,7 @@ The product's decisions: AuthZEN's question as the store's (check, section 2).
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,11 +19,12 @@ from tenantcfg.service.authzen.model import Action, Barred, Judged, Page, Snapsh
 from tenantcfg.service.http import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from tenantcfg.decision import Decision
     from tenantcfg.keys import KeyFacts
     from tenantcfg.service.authzen.model import Freshness, Outcome, Question, Search
+    from tenantcfg.service.standbys import Standby
     from tenantcfg.store import Answered, Found, Store
 
 __all__ = ["StoreDecisions", "tenant_of"]
@@ -35,20 +37,52 @@ Caller = KeyHolder | Anyone
 
 
 class StoreDecisions:
-    """The decisions of *store*: whether an application may remove participants in a tenant."""
+    """
+    The decisions of *store*: whether an application may remove participants in a tenant.
 
-    def __init__(self, store: Store) -> None:
+    A *standby* answers those who say how old an answer may be, and whom it knows: whatever it
+    would refuse is asked of the store. Searches it does not answer.
+    """
+
+    def __init__(self, store: Store, standby: Standby | None = None) -> None:
         self._store = store
+        self._standby = standby
 
     async def judge(self, questions: Sequence[Question], asker: Caller, fresh: Freshness) -> Judged:
         """See `Decisions.judge`."""
         pairs = [(tenant_of(one) or "", one.subject.id) for one in questions]
-        asked = self._store.ask(pairs, key=_key(asker), at_least=fresh.revision)
-        answered = await told(self._store, asked)
-        facts = _admitted(answered, asker, fresh, Right.CHECK)
+
+        def ask(store: Store, least: int) -> Awaitable[Answered]:
+            return store.ask(pairs, key=_key(asker), at_least=least)
+
+        answered, facts, lag = await self._read(ask, asker, fresh)
         both = zip(questions, answered.decisions, strict=True)
         outcomes = [_outcome(question, decision, answered, facts) for question, decision in both]
-        return Judged(outcomes, _snapshot(answered), None if facts is None else facts.name)
+        name = None if facts is None else facts.name
+        return Judged(outcomes, Snapshot(answered.store_id, answered.revision, lag), name)
+
+    async def _read(
+        self, ask: Callable[[Store, int], Awaitable[Answered]], asker: Caller, fresh: Freshness
+    ) -> tuple[Answered, KeyFacts | None, float | None]:
+        """What is answered, the facts of the key that asks, and by how much that is behind."""
+        if self._standby is not None:
+            read = await self._standby.read(fresh, ask)
+            with suppress(Problem):
+                if read is not None:
+                    facts = _admitted(read.answered, asker, fresh, Right.CHECK)
+                    return read.answered, facts, read.lag if self._says_lag else None
+        answered = await told(self._store, ask(self._store, fresh.revision))
+        facts = _admitted(answered, asker, fresh, Right.CHECK)
+        return answered, facts, 0.0 if self._says_lag else None
+
+    def _snapshot(self, read: Answered | Found) -> Snapshot:
+        """Where the store itself was read."""
+        return Snapshot(read.store_id, read.revision, 0.0 if self._says_lag else None)
+
+    @property
+    def _says_lag(self) -> bool:
+        """Whether answers say how far they may be behind."""
+        return self._standby is not None and self._standby.lag is not None
 
     async def search(self, search: Search, asker: Caller, fresh: Freshness) -> Page:
         """See `Decisions.search`; a key of either right may search (check M7, S1 to S5)."""
@@ -72,7 +106,7 @@ class StoreDecisions:
         )
         found = await in_time(self._store, asked)
         _admitted(found, asker, fresh, Right.CHECK, Right.READ)
-        return Page(found.ids, found.total, found.more, _snapshot(found))
+        return Page(found.ids, found.total, found.more, self._snapshot(found))
 
     async def _actions(self, search: Search, asker: Caller, fresh: Freshness) -> Page:
         question = replace(search.question, action=Action(REMOVE_PARTICIPANT))
@@ -84,7 +118,7 @@ class StoreDecisions:
         names = [REMOVE_PARTICIPANT] if isinstance(outcome, Permit) else []
         rest = [name for name in names if name > search.after]
         page = rest[: search.limit]
-        return Page(page, len(names), len(rest) > len(page), _snapshot(answered))
+        return Page(page, len(names), len(rest) > len(page), self._snapshot(answered))
 
 
 def tenant_of(question: Question) -> str | None:
@@ -130,10 +164,6 @@ def _admitted(
     if fresh.store is not None and fresh.store != read.store_id:
         raise Problem("stale", "this is another store than the one that was named")
     return facts
-
-
-def _snapshot(read: Answered | Found) -> Snapshot:
-    return Snapshot(read.store_id, read.revision)
 
 
 def _key(asker: Caller) -> str | None:

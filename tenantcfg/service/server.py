@@ -93,6 +93,9 @@ def require(told: ServiceSettings, database_url: str) -> None:
         _tls(told)
     if told.decision_log_url is not None:
         _require_apart(told.decision_log_url, database_url)
+    if told.read_url is not None:
+        _require_server("read_url", told.read_url)
+        _require_server("read_url is set, and the store", database_url)
     if told.proxy_source == "token":
         from tenantcfg.service.callers import rules_of  # noqa: PLC0415 - only if wanted
 
@@ -123,6 +126,16 @@ def _require_apart(log_url: str, database_url: str) -> None:
             subject="decision_log_url",
             why="it is the store's",
             hint="name another file, or another database",
+        )
+
+
+def _require_server(what: str, url: str) -> None:
+    if Address.parse(url).dialect != "postgresql":
+        raise SettingInvalid(
+            "only PostgreSQL has standbys",
+            subject=what,
+            why="it is a file",
+            hint="name servers: postgresql://HOST/DATABASE",
         )
 
 

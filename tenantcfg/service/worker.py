@@ -30,6 +30,7 @@ from tenantcfg.service.operations import (
     log_as_json,
     operations,
 )
+from tenantcfg.service.standbys import Standby
 from tenantcfg.store import Store
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class _Parts:
         self._starts: list[Any] = []
         self._stops: list[Any] = [self._end_in_any_case, self._close]
         self._recorder = self._recording()
+        self._standby = self._watched_standby()
 
     def application(self) -> Application:
         """The parts as one."""
@@ -113,9 +115,15 @@ class _Parts:
 
     def _authzen(self) -> dict[bytes, Endpoint]:
         told = self._told
-        askers: Askers = Anybody() if told.insecure_no_auth else KeyHolders(self._store)
+        askers: Askers = (
+            Anybody() if told.insecure_no_auth else KeyHolders(self._store, self._standby)
+        )
+        decisions = self._decisions
+        if self._standby is not None:
+            # Proxies do without: their clients would say for them how old an answer may be.
+            decisions = Counted(StoreDecisions(self._store, self._standby), self._metrics)
         return authzen(
-            self._decisions,
+            decisions,
             askers,
             page_key=self._page_key,
             public_url=told.public_url,
@@ -137,6 +145,15 @@ class _Parts:
         )
         self._stops.insert(1, recorder.close)
         return recorder
+
+    def _watched_standby(self) -> Standby | None:
+        told = self._told
+        if told.read_url is None:
+            return None
+        standby = Standby(self._store, told.read_url, told.read_lag)
+        self._starts.append(standby.start)
+        self._stops.insert(1, standby.stop)
+        return standby
 
     def _operations(self) -> dict[bytes, Endpoint]:
         elsewhere = self._told.metrics_bind

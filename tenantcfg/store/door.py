@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT
-from tenantcfg.errors import StoreNotOurs, StoreReadOnly
+from tenantcfg.errors import InvalidInput, StoreNotOurs, StoreReadOnly
 from tenantcfg.ids import AppId, TenantId
 from tenantcfg.store import arguments, failures
 from tenantcfg.store.address import Address
@@ -59,12 +59,13 @@ class Store:
         dialect: ``sqlite`` or ``postgresql``.
     """
 
-    def __init__(self, address: Address, *, read_only: bool = False) -> None:
+    def __init__(self, address: Address, *, read_only: bool = False, standby: bool = False) -> None:
         self.url = address.shown
         self.dialect = address.dialect
         self._address = address
         self._read_only = read_only
-        self._readers = readers_of(address)
+        self._standby = standby
+        self._readers = readers_of(address, standby=standby)
         try:
             self._checks = Checks(self._readers, address.shown)
         except BaseException:
@@ -77,19 +78,26 @@ class Store:
         self._closed = False
 
     @classmethod
-    def open(cls, url: str | Path, *, read_only: bool = False) -> Self:
+    def open(cls, url: str | Path, *, read_only: bool = False, standby: bool = False) -> Self:
         """
         The store at *url*: ``sqlite:////path``, ``postgresql://...``, or the path of a file.
 
         It must be there, and of this program's version; `tenantcfg.store.admin` makes and
         upgrades stores. With *read_only* every change is refused.
 
+        With *standby* it is a standby of the store's server, which may be behind. It is only
+        for `check`, `check_many`, `check_async`, `ask` and `search`, each with an ``at_least``,
+        since nothing else says how far behind is too far. One that was promoted is refused.
+
         Raises:
-            InvalidInput: *url* is no address.
+            InvalidInput: *url* is no address, or a file's and *standby* is wanted.
             StoreMissing, StoreNotOurs, StoreOlder, StoreNewer: no store to work with.
             Unavailable: it cannot be reached now.
         """
-        return cls(Address.parse(url), read_only=read_only)
+        address = Address.parse(url)
+        if standby and address.dialect != "postgresql":
+            raise InvalidInput("a file store has no standbys", subject=f"'{address.shown}'")
+        return cls(address, read_only=read_only or standby, standby=standby)
 
     def close(self) -> None:
         """Close all connections; later calls raise `Unavailable`."""
@@ -138,6 +146,8 @@ class Store:
                 than when it was opened.
             StoreUnusable: until a person acts.
         """
+        if self._standby:
+            _require_said(at_least)
         return self._checks.one(tenant, app, action, at_least)
 
     def check_many(
@@ -156,6 +166,8 @@ class Store:
             InvalidInput: there are over 1,000 questions.
             Unavailable, StoreUnusable: as `check`.
         """
+        if self._standby:
+            _require_said(at_least)
         return self._checks.many(questions, action, at_least)
 
     async def check_async(
@@ -174,6 +186,8 @@ class Store:
         """
         if self.dialect == "sqlite":
             return self._checks.one(tenant, app, action, at_least)
+        if self._standby:
+            _require_said(at_least)
         if self._gathered is None:
             from tenantcfg.store.asking import GatheredChecks  # noqa: PLC0415
 
@@ -207,6 +221,8 @@ class Store:
             InvalidInput: there are over 1,000 questions.
             Unavailable, RevisionNotReached, StoreUnusable: as `check`.
         """
+        if self._standby:
+            _require_said(at_least)
         if self._asks is None:
             from tenantcfg.store.asking import Asks  # noqa: PLC0415
 
@@ -247,6 +263,8 @@ class Store:
         """
         from tenantcfg.store.searching import Searches, Wanted  # noqa: PLC0415
 
+        if self._standby:
+            _require_said(at_least)
         arguments.require(str, after=after)
         arguments.require(int, limit=limit)
         arguments.limit(limit)
@@ -761,3 +779,12 @@ class Store:
             # At once, so that of two threads both have the same, which is closed with the store.
             self._opened.setdefault("", Database(self._address))
         return self._opened[""]
+
+
+def _require_said(at_least: int) -> None:
+    if at_least == 0:
+        raise InvalidInput(
+            "a standby answers only what says how fresh it must be",
+            subject="at_least",
+            hint="name a revision that it must have reached, or ask the primary",
+        )

@@ -69,11 +69,11 @@ class Readers(Protocol):
         """Close what is idle; later questions raise `Unavailable`."""
 
 
-def readers_of(address: Address) -> Readers:
+def readers_of(address: Address, *, standby: bool = False) -> Readers:
     """The connections of checks to the store at *address*; none is opened yet."""
     if address.path is not None:
         return _FileReaders(address, address.path)
-    return _ServerReaders(address)
+    return _ServerReaders(address, standby=standby)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +224,9 @@ class _FileReaders:
 
 
 class _ServerReaders:
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, standby: bool) -> None:
         self._address = address
+        self._standby = standby
         self._free: list[_Reader] = []
         self._closed = False
         self._was_open = False
@@ -299,13 +300,20 @@ class _ServerReaders:
             fresh = reader is None
             reader = reader or self._open()
             try:
-                return reader, ask(reader)
+                return reader, self._answer(reader, ask)
             except BaseException as why:  # noqa: BLE001 - goes on, translated
                 reader.close()
                 if fresh or not failures.connection_lost(why):
                     failures.fail(why, self._address)
                 _close_all(self._free)
                 reader = None
+
+    def _answer(self, reader: _Reader, ask: Callable[[_Reader], T]) -> T:
+        answer = ask(reader)
+        if self._standby:
+            # It may have been promoted since; the server says so with its answer.
+            _require_standby(reader)
+        return answer
 
     def _idle(self) -> _Reader | None:
         while self._free:
@@ -326,7 +334,9 @@ class _ServerReaders:
         with failures.translated(self._address):
             # Whoever opens a store waits for room; who asks an open one is told at once.
             patience = 0.0 if self._was_open else postgresql.OPENING_PATIENCE
-            connection = postgresql.connect(self._address.secret, patience=patience)
+            connection = postgresql.connect(
+                self._address.secret, patience=patience, standby=self._standby
+            )
             try:
                 connection.execute(postgresql.SETTINGS_OF_CHECKS)
                 version.require(self._address, _asking(connection))
@@ -340,6 +350,12 @@ class _ServerReaders:
         self._free.append(reader)
         if self._closed:
             _close_all(self._free)
+
+
+def _require_standby(reader: _Reader) -> None:
+    from tenantcfg.store import postgresql  # noqa: PLC0415
+
+    postgresql.require_standby(reader.connection)
 
 
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -229,10 +230,14 @@ def stamped(snapshot: Snapshot) -> Headers:
     """The headers that say where an answer was read (check C7, C8)."""
     if snapshot.revision is None or snapshot.store is None:
         return ()
-    return (
+    read = (
         (b"tenantcfg-revision", str(int(snapshot.revision)).encode()),
         (b"tenantcfg-store", snapshot.store.encode()),
     )
+    if snapshot.lag is None:
+        return read
+    # Rounded up, as it is the most that it can be.
+    return (*read, (b"tenantcfg-lag", f"{ceil(snapshot.lag * 1000) / 1000:.3f}".encode()))
 
 
 def _require_json(request: Request) -> None:

@@ -91,10 +91,16 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where an answer was read; None: the source of decisions has no such thing."""
+    """
+    Where an answer was read; None: the source of decisions has no such thing.
+
+    Attributes:
+        lag: for how many seconds at most it may have missed something; None: nothing is said.
+    """
 
     store: str | None = None
     revision: int | None = None
+    lag: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
