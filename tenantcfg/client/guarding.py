@@ -2,8 +2,8 @@
 Guards of a service's own deletions: they ask, and nothing goes on without a permit (check C10).
 
 A guard answers for the service where it may not go on: 401 if it is not known who wants to, 403
-with the reason of a denial, 503 if the check cannot tell. The body is ``{"error": CODE}`` and tells
-nothing else (check F4, F10).
+if it is denied, 503 if the check cannot tell. The body is ``{"error": CODE}`` and tells nothing
+else: why it is denied is for the service's own log, not for its clients (check F4, F10).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Refusal:
 
     Attributes:
         status: 401, 403 or 503.
-        code: ``unauthenticated``, the reason of the denial, or ``unavailable``.
+        code: ``unauthenticated``, ``not_granted``, or ``unavailable``.
     """
 
     status: int
@@ -98,6 +98,7 @@ class Refusal:
 
 _MORE: Final = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
 _UNKNOWN: Final = Refusal(401, "unauthenticated")
+_DENIED: Final = Refusal(403, "not_granted")
 _CANNOT_TELL: Final = Refusal(503, "unavailable")
 
 
@@ -284,7 +285,8 @@ def _refusal(decision: Decision) -> Refusal | None:
         case Permit():
             return None
         case Deny(reason=reason):
-            return Refusal(403, reason.value)
+            _LOG.info("a removal was denied: %s", reason.value)
+            return _DENIED
 
 
 def _cannot_tell(why: TenantcfgError) -> Refusal:

@@ -136,14 +136,22 @@ def test_a_permitted_deletion_goes_on_once(
     ("tenant", "reason"),
     [(EMPTY.value, "not_granted"), (CLOSED.value, "tenant_disabled"), ("", "tenant_missing")],
 )
-def test_a_denied_one_is_answered_with_the_reason(
-    door: Door, file_service: Service, file_stock: Stock, tenant: str, reason: str
+def test_a_denied_one_is_answered_alike_and_the_log_has_the_reason_f10(
+    door: Door,
+    file_service: Service,
+    file_stock: Stock,
+    caplog: pytest.LogCaptureFixture,
+    tenant: str,
+    reason: str,
 ) -> None:
+    caplog.set_level(logging.INFO, logger="tenantcfg.client")
+
     came = door(file_service.url, file_stock.check, lambda _: Removal(tenant, APP.value))
 
     assert came.methods == []
     assert came.status == 403
-    assert json.loads(came.body) == {"error": reason}
+    assert json.loads(came.body) == {"error": "not_granted"}
+    assert caplog.messages == [f"a removal was denied: {reason}"]
     assert came.headers == {
         "content-type": "application/json",
         "content-length": str(len(came.body)),
