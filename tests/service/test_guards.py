@@ -141,6 +141,7 @@ def test_a_denied_one_is_answered_alike_and_the_log_has_the_reason_f10(
     file_service: Service,
     file_stock: Stock,
     caplog: pytest.LogCaptureFixture,
+    *,
     tenant: str,
     reason: str,
 ) -> None:
