@@ -244,6 +244,13 @@ def _headers() -> Node:
             "schema": {"type": "string", "pattern": "^[0-9]+$"},
         },
         "Tenantcfg-Store": {"description": "The store that it is of.", "schema": text},
+        "Tenantcfg-Lag": {
+            "description": (
+                "For how many seconds at most it may have missed something; only of a service"
+                " that reads from a standby within a lag."
+            ),
+            "schema": {"type": "string", "pattern": "^[0-9]+[.][0-9]{3}$"},
+        },
     }
 
 
