@@ -31,8 +31,9 @@ def test_a_public_name_is_that_of_its_room(name: str) -> None:
 PUBLIC = """
     Actor AppId ApplicationMeetingConfiguration Attribution Change Conflict Decision Deny Grant
     InvalidInput ListModifier NotAdmitted OutcomeUnknown Permit Reason Refused Revision
-    RevisionNotReached SettingInvalid Store StoreFull StoreMissing StoreNewer StoreNotOurs StoreOlder StoreReadOnly
-    StoreUnusable TenantId TenantNotNamed TenantcfgError Unavailable UnknownTenant __version__
+    RevisionNotReached SettingInvalid Store StoreFull StoreMissing StoreNewer StoreNotOurs
+    StoreOlder StoreReadOnly StoreUnusable TenantId TenantNotNamed TenantcfgError Unavailable
+    UnknownTenant __version__
 """
 
 
