@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--seconds",
         metavar="N",
         type=float,
-        default=8.0,
+        default=6.0,
         help="for how long the history checker changes and asks, on each database",
     )
 

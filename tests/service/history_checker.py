@@ -38,7 +38,7 @@ class Write:
     Attributes:
         in_force: what it makes of the fact.
         acknowledged: when the writer was told; infinite: never, so it may have been made or not.
-        revision: that it took, or was found at; None where it was not acknowledged.
+        revision: that it took; None where that is not known, or nothing had to be changed.
         until: when the fact ends by itself.
     """
 
@@ -69,6 +69,8 @@ class Answer:
         permit: whether they were found to be.
         revision: at which it was read; None: it did not say.
         promised: the revision that it was asked not to be older than.
+        strict: whether it must show all that was acknowledged before it was asked for. One of
+            a standby must only be true at its revision.
     """
 
     client: str
@@ -79,6 +81,7 @@ class Answer:
     permit: bool = field(kw_only=True)
     revision: int | None
     promised: int = 0
+    strict: bool = True
 
 
 class Rule(StrEnum):
@@ -142,7 +145,7 @@ def _not_overtaken(changes: Sequence[Write], answer: Answer) -> Iterator[Write]:
             seen = write.revision <= answer.revision
         if seen is not False:
             yield write
-        if write.acknowledged <= answer.asked or seen:
+        if seen or (answer.strict and write.acknowledged <= answer.asked):
             return
 
 
@@ -153,7 +156,7 @@ def _older(writes: Sequence[Write], answers: Sequence[Answer]) -> Iterator[Fault
     for _, revision in known:
         newest.append(max(newest[-1], revision))
     for answer in answers:
-        if answer.revision is None:
+        if answer.revision is None or not answer.strict:
             continue
         # What was acknowledged at that very instant may have been so a moment later.
         if answer.revision < newest[bisect_left(times, answer.asked)]:

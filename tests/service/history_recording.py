@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
+from math import inf
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,9 @@ from tests.stores import BY
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Plan", "Recorded", "ask", "changed", "grant_and_revoke", "granted"]
+    from tenantcfg.history import Change
+
+__all__ = ["Plan", "Recorded", "ask", "changed", "grant_and_revoke", "granted", "taken"]
 
 Pair = tuple[str, str]
 
@@ -42,6 +45,7 @@ class Plan:
         key: that is in force all the time.
         guests: keys that are revoked one after the other, by their names.
         end: on the monotonic clock.
+        with_standby: whether one may answer those who name a revision.
     """
 
     port: int
@@ -50,6 +54,7 @@ class Plan:
     guests: dict[str, str]
     secret: str
     end: float
+    with_standby: bool = False
 
 
 @dataclass(slots=True)
@@ -210,6 +215,8 @@ class _Client:
             facts,
             reply.revision,
             promised,
+            # A refusal by the standby would be the primary's: it says no revision of its own.
+            strict=reply.revision is None or not (promised and self.plan.with_standby),
             permit=permit,
         )
         self.recorded.answers.append(answer)
@@ -247,9 +254,14 @@ def _meant(pair: Pair, decision: dict[str, Any]) -> tuple[tuple[str, ...], ...]:
 # Those who change
 
 
-def changed(fact: tuple[str, ...], change: Callable[[], int], **what: Any) -> Write:
+def taken(change: Change) -> int | None:
+    """The revision that *change* took; None: it changed nothing, whenever that was found."""
+    return int(change.revision) if change.stored else None
+
+
+def changed(fact: tuple[str, ...], change: Callable[[], int | None], **what: Any) -> Write:
     """
-    What became of *change*, which gives the revision that it took.
+    What became of *change*, which gives the revision that it took, if any.
 
     One that fails may have been made all the same.
     """
@@ -271,7 +283,7 @@ def grant_and_revoke(url: str, pairs: tuple[Pair, ...], end: float) -> list[Writ
             wanted = not now[pair]
             write = _one_change(store, pair, wanted=wanted, ends=wanted and dice.random() < 0.25)
             writes.append(write)
-            if write.revision is not None:
+            if write.acknowledged < inf:
                 now[pair] = wanted
     return writes
 
@@ -289,19 +301,19 @@ def _one_change(store: Store, pair: Pair, *, wanted: bool, ends: bool) -> Write:
     if not wanted:
         modifier = ListModifier(remove=(app,))
         return changed(
-            granted(pair), lambda: store.modify(tenant, modifier, by=BY).revision, in_force=False
+            granted(pair), lambda: taken(store.modify(tenant, modifier, by=BY)), in_force=False
         )
     if not ends:
         modifier = ListModifier(add=(app,))
         return changed(
-            granted(pair), lambda: store.modify(tenant, modifier, by=BY).revision, in_force=True
+            granted(pair), lambda: taken(store.modify(tenant, modifier, by=BY)), in_force=True
         )
     at = Instant(time.time_ns() // 1000 + _MICROSECONDS // 4)
     until = time.monotonic() + (at * 1000 - time.time_ns()) / 1e9
     modifier = ListModifier(add=(app,), expiries={app: at})
     return changed(
         granted(pair),
-        lambda: store.modify(tenant, modifier, by=BY).revision,
+        lambda: taken(store.modify(tenant, modifier, by=BY)),
         in_force=True,
         until=until,
     )

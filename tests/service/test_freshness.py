@@ -25,14 +25,23 @@ from hypothesis import strategies as st
 from tenantcfg import AppId, ListModifier, Store, TenantId
 from tenantcfg.errors import TenantcfgError
 from tests.cli.program import APPS, SET, start
+from tests.postgres import running_standby
 from tests.service.history_checker import Fault, Write, faults
-from tests.service.history_recording import Plan, Recorded, ask, changed, grant_and_revoke, granted
+from tests.service.history_recording import (
+    Plan,
+    Recorded,
+    ask,
+    changed,
+    grant_and_revoke,
+    granted,
+    taken,
+)
 from tests.service.served import Service
 from tests.service.stock import APP, CLOSED, CONTOSO, EMPTY, ENDED, FABRIKAM, OTHER
 from tests.stores import BY, a_key, a_tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.postgres import Server
     from tests.service.stock import Stock
@@ -43,6 +52,7 @@ BY_LIBRARY = tuple((ALPHA, app) for app in ("a-1", "a-2", "a-3"))
 BY_PROGRAM = tuple((BETA, app) for app in ("b-1", "b-2"))
 GUESTS = tuple(f"guest-{number}" for number in range(1, 9))
 CLIENTS = 3
+TRIES = 20
 
 
 # The history
@@ -68,14 +78,15 @@ class Changes:
                 lambda: self._by_program(second, in_force=True),
                 self._kill_a_worker,
                 lambda: self._by_library(first, in_force=False),
-                self._kill_a_worker,
+                crash,
                 lambda: self._revoke(next(guests, None)),
-                lambda: self._enable(in_force=False),
                 self._kill_a_worker,
+                lambda: self._enable(in_force=False),
                 crash,
                 lambda: self._enable(in_force=True),
-                lambda: self._by_program(second, in_force=False),
                 self._kill_a_worker,
+                lambda: self._by_program(second, in_force=False),
+                crash,
             ]
         )
         while time.monotonic() < end:
@@ -87,12 +98,15 @@ class Changes:
             os.kill(workers[self.killed % len(workers)], signal.SIGKILL)
             self.killed += 1
 
-    def _write(self, fact: tuple[str, ...], change: Callable[[], int], *, in_force: bool) -> None:
-        write = changed(fact, change, in_force=in_force)
-        self.writes.append(write)
-        if write.revision is None:
+    def _write(
+        self, fact: tuple[str, ...], change: Callable[[], int | None], *, in_force: bool
+    ) -> None:
+        for _ in range(TRIES):
+            self.writes.append(changed(fact, change, in_force=in_force))
+            if self.writes[-1].acknowledged < inf:
+                return
             # Whether it was made is settled before anything else is.
-            self._write(fact, change, in_force=in_force)
+        raise AssertionError(f"{fact}: no change of it is acknowledged")
 
     def _by_library(self, pair: tuple[str, str], *, in_force: bool) -> None:
         apps = (AppId(pair[1]),)
@@ -100,7 +114,7 @@ class Changes:
         tenant = TenantId(pair[0])
         self._write(
             granted(pair),
-            lambda: self.store.modify(tenant, modifier, by=BY).revision,
+            lambda: taken(self.store.modify(tenant, modifier, by=BY)),
             in_force=in_force,
         )
 
@@ -117,13 +131,13 @@ class Changes:
         if name is not None:
             self._write(("key", name), self._run("key", "revoke", name), in_force=False)
 
-    def _run(self, *line: str) -> Callable[[], int]:
-        def run() -> int:
+    def _run(self, *line: str) -> Callable[[], int | None]:
+        def run() -> int | None:
             said = start(*line, "--store", self.url, "-o", "json")
             if said.code:
                 raise TenantcfgError("the program failed", why=said.err)
-            revision: int = json.loads(said.out)["revision"]
-            return revision
+            receipt = json.loads(said.out)
+            return receipt["revision"] if receipt["result"] == "changed" else None
 
         return run
 
@@ -139,10 +153,14 @@ def beginning(store: Store) -> tuple[list[Write], str, dict[str, str]]:
     return [Write(fact, 0, 0, revision, in_force=True) for fact in facts], key, guests
 
 
-def recorded(url: str, seconds: float, crash: Callable[[], None]) -> None:
+def recorded(
+    url: str, seconds: float, crash: Callable[[], None], standby: str | None = None
+) -> None:
     """Change and ask for some time, then judge what was answered."""
     options = ("--store", url, "--bind", "127.0.0.1:0", "--workers", "2")
     told = {"TENANTCFG_SERVE_PROXY_SOURCE": "headers", "TENANTCFG_SERVE_PROXY_SECRET": SECRET}
+    if standby is not None:
+        told["TENANTCFG_SERVE_READ_URL"] = standby
     spawn = multiprocessing.get_context("spawn")
     with Store.open(url) as store, ProcessPoolExecutor(CLIENTS + 1, spawn) as processes:
         writes, key, guests = beginning(store)
@@ -150,7 +168,8 @@ def recorded(url: str, seconds: float, crash: Callable[[], None]) -> None:
             end = time.monotonic() + seconds
             port = httpx.URL(service.url).port
             assert port is not None
-            plan = Plan(port, BY_LIBRARY + BY_PROGRAM, key, guests, SECRET, end)
+            pairs = BY_LIBRARY + BY_PROGRAM
+            plan = Plan(port, pairs, key, guests, SECRET, end, standby is not None)
             clients = [processes.submit(ask, plan, f"client {n}") for n in range(CLIENTS)]
             writer = processes.submit(grant_and_revoke, url, BY_LIBRARY, end)
             changes = Changes(url, service, store)
@@ -187,7 +206,7 @@ def durable(store: Store, writes: list[Write]) -> None:
     """What was acknowledged last is what the store holds in the end (check C3)."""
     last = {one.fact: one for one in writes if one.fact[0] == "grant"}
     for (_, tenant, app), write in last.items():
-        if write.revision is not None and write.until == inf:
+        if write.acknowledged < inf == write.until:
             assert bool(store.check(tenant=tenant, app=app)) is (
                 write.in_force and (tenant != BETA or enabled(writes))
             )
@@ -225,6 +244,36 @@ def test_no_history_of_a_shared_store_is_one_that_cannot_be(
             postgres_of_own.start()
 
         recorded(url, seconds, crash)
+
+
+def test_no_history_with_a_standby_is_one_that_cannot_be(
+    postgres_of_own: Server, seconds: float
+) -> None:
+    """Who names a revision may be answered by the standby, others never are (check C3, C8)."""
+    from tenantcfg.store import admin  # noqa: PLC0415
+
+    primary = postgres_of_own
+    with primary.database() as url:
+        admin.create(url).close()
+        with running_standby(primary) as standby:
+
+            def stop_and_start(server: Server) -> None:
+                server.stop("immediate")
+                server.start()
+
+            crashes: Iterator[Callable[[], object]] = cycle(
+                [
+                    standby.pause,
+                    lambda: stop_and_start(standby),
+                    lambda: stop_and_start(primary),
+                ]
+            )
+
+            def crash() -> None:
+                next(crashes)()
+
+            name = url.partition("?")[0].rpartition("/")[2]
+            recorded(url, seconds, crash, standby.url(name))
 
 
 # A batch and its questions, asked one by one

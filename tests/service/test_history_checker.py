@@ -78,6 +78,14 @@ def test_a_revision_below_one_that_was_acknowledged_before() -> None:
     assert rules(HISTORY, late) == [Rule.OLDER]
 
 
+def test_an_answer_of_a_standby_is_only_that_of_its_revision() -> None:
+    late = an_answer(4.1, 4.2, permit=True, revision=5, promised=5, strict=False)
+    wrong = an_answer(4.1, 4.2, permit=True, revision=6, promised=5, strict=False)
+
+    assert not faults(HISTORY, [late])
+    assert rules(HISTORY, wrong) == [Rule.PERMITTED]
+
+
 def test_a_revision_below_a_promised_one() -> None:
     late = an_answer(2.1, 2.2, permit=True, revision=5, promised=6)
 
