@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import schemathesis
+import structlog.testing
 from hypothesis import HealthCheck, Phase, settings
 from prometheus_client.parser import text_string_to_metric_families
 from schemathesis import checks
 
 from tenantcfg.errors import Reason
 from tenantcfg.service.askers import PATIENCE
-from tenantcfg.service.http import STATUS
+from tenantcfg.service.http import STATUS, Request
 from tenantcfg.service.openapi import document
+from tenantcfg.service.operations import Metrics, Operations
 from tests.service.conftest import PUBLIC, serving
 from tests.service.served import Service
 from tests.service.stock import APP, CONTOSO, Stock, stocked
@@ -250,6 +252,21 @@ def test_requests_leave_a_line_as_it_is_set(
     if which == "all":
         assert lines[0]["asker"] == f"key:{file_stock.check[5:17]}"
         assert [one["route"] for one in lines] == [EVALUATION, "/healthz", EVALUATION, ""]
+
+
+def test_what_a_client_names_is_cut_in_a_line() -> None:
+    async def nothing() -> dict[str, str]:
+        return {}
+
+    head = {"method": "GET", "raw_path": b"/check/nginx", "query_string": b""}
+    request = Request({**head, "headers": [(b"x-request-id", b"r" * 1000)]}, nothing)
+    request.asker = "proxied:" + "a" * 1000
+
+    with structlog.testing.capture_logs() as lines:
+        Operations(Metrics(), "all").answered(request, "/check/nginx", 200, 0.001)
+
+    assert lines[0]["request_id"] == "r" * 200 + "..."
+    assert lines[0]["asker"] == "proxied:" + "a" * 192 + "..."
 
 
 def test_no_secret_and_nothing_that_was_asked_is_written_anywhere(
