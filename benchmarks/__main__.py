@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from benchmarks import changes, checks, loads, servers, starts
+from benchmarks import changes, checks, loads, servers, service, starts
 from benchmarks.report import surroundings
 from benchmarks.sizes import FULL, QUICK
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BENCHMARKS = {
     "checks": checks.measured,
     "servers": servers.measured,
+    "service": service.measured,
     "starts": starts.measured,
     "loads": loads.measured,
     "changes": changes.measured,

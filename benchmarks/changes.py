@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from benchmarks.rounds import Cost, Rounds
     from benchmarks.sizes import Sizes
 
-__all__ = ["at_once", "measured"]
+__all__ = ["ADD", "SCRATCH", "at_once", "measured"]
 
 _TENANT = TenantId("b7d4c6de-2d5f-4a53-9a9a-5c0e6b0f3d21")
 _APP = AppId("5817674c-81d9-4adb-bfb2-8f6a442e4622")
-_SCRATCH = "CREATE TABLE scratch (n INTEGER PRIMARY KEY, t TEXT)"
-_ADD = "INSERT INTO scratch (n, t) SELECT coalesce(max(n), 0) + 1, 'a row' FROM scratch"
+SCRATCH = "CREATE TABLE scratch (n INTEGER PRIMARY KEY, t TEXT)"
+ADD = "INSERT INTO scratch (n, t) SELECT coalesce(max(n), 0) + 1, 'a row' FROM scratch"
 
 
 def measured(folder: Path, sizes: Sizes) -> Iterator[Table]:
@@ -79,18 +79,18 @@ def _sets(store: Store, count: int) -> Callable[[], Cost]:
 
 def _commits(connection: Any, count: int) -> Callable[[], Cost]:  # noqa: ANN401 - of two drivers
     """Twice as many commits of one row each."""
-    connection.execute(_SCRATCH)
+    connection.execute(SCRATCH)
 
     def work() -> None:
         for _ in range(2 * count):
             connection.execute("BEGIN")
-            connection.execute(_ADD)
+            connection.execute(ADD)
             connection.execute("COMMIT")
 
     return lambda: timed(work, count)
 
 
-def _single(rounds: Rounds) -> Table:
+def _single(rounds: Rounds[Cost]) -> Table:
     return Table(
         "One change, durable, beside two bare commits of one row",
         ("", "change", "two commits", "by the clock", "processor time"),

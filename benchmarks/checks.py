@@ -136,7 +136,7 @@ def _turn(
     return turn
 
 
-def _beside_a_cursor(rounds: Rounds, names: Sequence[str]) -> Table:
+def _beside_a_cursor(rounds: Rounds[Cost], names: Sequence[str]) -> Table:
     return Table(
         "A check beside a bare cursor that runs its statement (processor time)",
         (
@@ -163,7 +163,7 @@ def _beside_a_cursor(rounds: Rounds, names: Sequence[str]) -> Table:
     )
 
 
-def _growth(rounds: Rounds, names: Sequence[str]) -> Table:
+def _growth(rounds: Rounds[Cost], names: Sequence[str]) -> Table:
     first, *others = names
     works = ("check", "bare", "point")
     return Table(

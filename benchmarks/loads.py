@@ -142,7 +142,7 @@ def _head(source: str) -> Sequence[Any]:
         return head
 
 
-def _to_file(rounds: Rounds, sizes: Sizes) -> Table:
+def _to_file(rounds: Rounds[Cost], sizes: Sizes) -> Table:
     return Table(
         f"{sizes.grants:,} grants with their history, from a file into a file",
         ("", "processor", "clock", "beside executemany: processor", "clock"),
@@ -157,7 +157,7 @@ def _to_file(rounds: Rounds, sizes: Sizes) -> Table:
     )
 
 
-def _to_server(rounds: Rounds, sizes: Sizes) -> Table:
+def _to_server(rounds: Rounds[Cost], sizes: Sizes) -> Table:
     return Table(
         f"{sizes.grants:,} grants with their history, into PostgreSQL and back",
         ("", "processor (client)", "clock", "beside COPY: processor", "clock"),
@@ -172,7 +172,7 @@ def _to_server(rounds: Rounds, sizes: Sizes) -> Table:
     )
 
 
-def _line(rounds: Rounds, name: str, what: str, other: str) -> tuple[str, ...]:
+def _line(rounds: Rounds[Cost], name: str, what: str, other: str) -> tuple[str, ...]:
     cost = rounds.typical(name)
     ratios = (str(rounds.cpu(name, other)), str(rounds.wall(name, other)))
     return (what, seconds(cost.cpu), seconds(cost.wall), *ratios)

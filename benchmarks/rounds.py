@@ -12,12 +12,14 @@ import os
 import time
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["Cost", "Rounds", "Spread", "play", "process", "timed"]
+
+C = TypeVar("C", bound="Cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,10 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Rounds:
+class Rounds(Generic[C]):
     """The costs of each contestant, a round each."""
 
-    costs: Mapping[str, Sequence[Cost]]
+    costs: Mapping[str, Sequence[C]]
 
     def typical(self, name: str) -> Cost:
         """The middle cost of *name*, by processor and by clock."""
@@ -53,16 +55,23 @@ class Rounds:
 
     def cpu(self, name: str, to: str) -> Spread:
         """How many times the processor time of *to* it is that *name* takes."""
-        pairs = zip(self.costs[name], self.costs[to], strict=True)
-        return _spread([one.cpu / other.cpu for one, other in pairs])
+        return self.ratio(name, to, lambda cost: cost.cpu)
 
     def wall(self, name: str, to: str) -> Spread:
         """As `cpu`, by the clock on the wall."""
+        return self.ratio(name, to, lambda cost: cost.wall)
+
+    def middle(self, name: str, what: Callable[[C], float]) -> float:
+        """The middle of *what* is told of each cost of *name*."""
+        return median(map(what, self.costs[name]))
+
+    def ratio(self, name: str, to: str, what: Callable[[C], float]) -> Spread:
+        """How many times that of *to* it is, what is told of *name*."""
         pairs = zip(self.costs[name], self.costs[to], strict=True)
-        return _spread([one.wall / other.wall for one, other in pairs])
+        return _spread([what(one) / what(other) for one, other in pairs])
 
 
-def play(contestants: Mapping[str, Callable[[], Cost]], count: int) -> Rounds:
+def play(contestants: Mapping[str, Callable[[], C]], count: int) -> Rounds[C]:
     """
     *count* rounds, in each of which every contestant has one turn.
 
@@ -70,7 +79,7 @@ def play(contestants: Mapping[str, Callable[[], Cost]], count: int) -> Rounds:
     what the first left.
     """
     names = list(contestants)
-    costs: dict[str, list[Cost]] = {name: [] for name in names}
+    costs: dict[str, list[C]] = {name: [] for name in names}
     for number in range(count):
         first = number % len(names)
         order = names[first:] + names[:first]

@@ -96,7 +96,7 @@ def _run(asking: Callable[[int], Coroutine[Any, Any, None]], count: int) -> None
     asyncio.run(asking(count))
 
 
-def _one_by_one(rounds: Rounds) -> Table:
+def _one_by_one(rounds: Rounds[Cost]) -> Table:
     return Table(
         "A check on PostgreSQL beside a bare cursor that runs its statement (same machine)",
         ("", "check", "bare cursor", "simplest SELECT", "check / cursor"),
@@ -115,7 +115,7 @@ def _one_by_one(rounds: Rounds) -> Table:
     )
 
 
-def _gathered(rounds: Rounds) -> Table:
+def _gathered(rounds: Rounds[Cost]) -> Table:
     return Table(
         "`check_async` on PostgreSQL, for each check (by the clock)",
         ("at once", "cost", "checks a second", "one by one / gathered"),

@@ -24,6 +24,8 @@ class Sizes:
         loads: how often.
         sets: changes in a round.
         adders: processes that add at once.
+        serving: seconds for which a service is asked in a round.
+        servings: rounds of services.
     """
 
     tenants: tuple[int, ...]
@@ -35,6 +37,8 @@ class Sizes:
     loads: int
     sets: int
     adders: int
+    serving: float
+    servings: int
 
 
 FULL = Sizes(
@@ -47,6 +51,8 @@ FULL = Sizes(
     loads=3,
     sets=20,
     adders=200,
+    serving=2.0,
+    servings=9,
 )
 QUICK = Sizes(
     tenants=(1_000, 10_000, 50_000),
@@ -58,4 +64,6 @@ QUICK = Sizes(
     loads=3,
     sets=5,
     adders=10,
+    serving=0.5,
+    servings=3,
 )

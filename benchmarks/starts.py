@@ -20,7 +20,7 @@ from tenantcfg.store.questions import SQLITE_ONE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.rounds import Rounds
+    from benchmarks.rounds import Cost, Rounds
     from benchmarks.sizes import Sizes
     from benchmarks.stores import Question
 
@@ -99,7 +99,7 @@ def _check(url: str, question: Question) -> list[str]:
     return program("check", "--store", url, "--tenant", tenant, "--app", app)
 
 
-def _ratios(rounds: Rounds) -> Table:
+def _ratios(rounds: Rounds[Cost]) -> Table:
     return Table(
         "One beside the other",
         ("command", "beside", "processor", "clock"),

@@ -32,6 +32,8 @@ TINY = replace(
     loads=1,
     sets=2,
     adders=2,
+    serving=0.05,
+    servings=1,
 )
 SPREAD = re.compile(r"\d+\.\d\d \(\d+\.\d\d to \d+\.\d\d\)")
 

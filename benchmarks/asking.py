@@ -1,0 +1,113 @@
+"""
+Asks a server over HTTP as fast as it answers: the load that its rates are measured under.
+
+In a process of its own, and as light as can be: whole requests that were made before, one under
+way on each connection, nothing read of an answer but its status and its length.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from dataclasses import dataclass
+from itertools import cycle
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import uvloop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Heard", "ask"]
+
+_GOOD = b"HTTP/1.1 200 "
+_END = b"\r\n\r\n"
+_LENGTH = b"content-length: "
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """So many *answers*, all of them good, and the *seconds* of the clock that they took."""
+
+    answers: int
+    seconds: float
+    p50: float
+    p99: float
+
+
+def ask(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Heard:
+    """
+    What a server on *port* of this machine answers in so many *seconds*.
+
+    Raises:
+        RuntimeError: an answer was not 200, or a connection was closed.
+    """
+    gc.disable()
+    return uvloop.run(_ask(port, requests, connections, seconds))
+
+
+async def _ask(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Heard:
+    loop = asyncio.get_running_loop()
+    taken: list[float] = []
+    endless = cycle(requests)
+    began = perf_counter()
+    made = [
+        await loop.create_connection(
+            lambda: _Connection(endless, taken, began + seconds), "127.0.0.1", port
+        )
+        for _ in range(connections)
+    ]
+    await asyncio.gather(*(one.ended for _, one in made))
+    passed = perf_counter() - began
+    taken.sort()
+    return Heard(len(taken), passed, taken[len(taken) // 2], taken[len(taken) * 99 // 100])
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, requests: Iterator[bytes], taken: list[float], until: float) -> None:
+        self._requests = requests
+        self._taken = taken
+        self._until = until
+        self._heard = b""
+        self._sent = 0.0
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._transport = transport
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        self._heard += data
+        head = self._heard.find(_END)
+        if head < 0:
+            return
+        start = self._heard.index(_LENGTH) + len(_LENGTH)
+        length = int(self._heard[start : self._heard.index(b"\r", start)])
+        if len(self._heard) < head + len(_END) + length:
+            return
+        now = perf_counter()
+        self._taken.append(now - self._sent)
+        if not self._heard.startswith(_GOOD):
+            self._end(RuntimeError(f"answered with {self._heard!r}"))
+        elif now < self._until:
+            self._ask()
+        else:
+            self._end(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(RuntimeError(f"the connection was closed: {exc}"))
+
+    def _ask(self) -> None:
+        self._heard = b""
+        self._sent = perf_counter()
+        self._transport.write(next(self._requests))
+
+    def _end(self, why: Exception | None) -> None:
+        if self.ended.done():
+            return
+        if why is None:
+            self.ended.set_result(None)
+        else:
+            self.ended.set_exception(why)
+        self._transport.close()
