@@ -8,6 +8,7 @@ its first POST); and a connection beyond the limit is answered, not kept waiting
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -18,8 +19,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from tenantcfg.service.http import LATE, REQUEST_ID
 
 if TYPE_CHECKING:
-    import asyncio
-
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
@@ -72,7 +71,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; who is beyond the limit is told."""
-        super().connection_made(transport)
+        super().connection_made(_Joining(transport, self.loop))
         over = len(self.connections) - self._told.max_connections
         if over > SPARE:
             self._refuse(503)
@@ -239,3 +238,68 @@ class Connection(HttpToolsProtocol):
         elif self._underway and not self._in_head:
             self.scope[LATE] = True  # type: ignore[typeddict-unknown-key]
             self.cycle.message_event.set()
+
+
+class _Joining(asyncio.Transport):
+    """
+    A transport on which what is written goes out together with what is written next.
+
+    At the end of the loop's turn it goes out in any case. uvicorn writes head and body of an
+    answer each by itself, and uvloop sends each at once: to send is the dearest part of a short
+    answer, and who waits for it would be woken twice.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+
+    def get_extra_info(self, name: str, default: object = None) -> Any:  # noqa: ANN401 - asyncio's
+        """As the transport."""
+        return self._transport.get_extra_info(name, default)
+
+    def is_closing(self) -> bool:
+        """As the transport."""
+        return self._transport.is_closing()
+
+    def pause_reading(self) -> None:
+        """As the transport."""
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """As the transport."""
+        self._transport.resume_reading()
+
+    def can_write_eof(self) -> bool:
+        """As the transport."""
+        return self._transport.can_write_eof()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send *data* with what is held; hold it, if that is nothing."""
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held + data)
+        else:
+            self._held = bytes(data)
+            self._loop.call_soon(self._send)
+
+    def write_eof(self) -> None:
+        """Send what is held, and no more."""
+        self._send()
+        self._transport.write_eof()
+
+    def close(self) -> None:
+        """Send what is held, and close."""
+        self._send()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close, whatever is held."""
+        self._held = b""
+        self._transport.abort()
+
+    def _send(self) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held)
