@@ -29,25 +29,58 @@ if TYPE_CHECKING:
     from tenantcfg.service.authzen.model import Freshness
     from tenantcfg.store import Answered
 
-__all__ = ["Read", "Standby"]
+__all__ = ["Marks", "Read", "Standby"]
 
 PATIENCE: Final = 0.3
 """Seconds that a standby has to answer in, before the primary is asked instead."""
 LOOK_EVERY: Final = 0.5
 """Seconds between two looks at either server, or less where the named lag is short."""
-_LOOKS_A_LAG: Final = 4
+_LOOKS_A_LAG: Final = 8
 _SOONEST: Final = 0.02
-_MARKS: Final = 16
 
 _LOG = structlog.get_logger("tenantcfg.service")
 
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """The primary was at *revision*, or beyond, at the time *at* of our clock."""
+    """What was acknowledged before *at*, of our clock, has *revision* or a smaller one."""
 
     at: float
     revision: int
+
+
+class Marks:
+    """
+    What is known of the primary's revision, and since when; pure, times come in.
+
+    Args:
+        lag: the seconds for which it has to be known.
+    """
+
+    def __init__(self, lag: float) -> None:
+        self._apart = lag / _LOOKS_A_LAG
+        # The oldest first. Twice as many as are that far apart within the lag.
+        self._marks: deque[_Mark] = deque(maxlen=2 * _LOOKS_A_LAG + 1)
+
+    @property
+    def newest(self) -> int:
+        """The revision that was seen last; 0: none was."""
+        return self._marks[-1].revision if self._marks else 0
+
+    def note(self, at: float, revision: int) -> None:
+        """The primary, asked after *at*, was at *revision*."""
+        if len(self._marks) > 1 and self._marks[-1].at < self._marks[-2].at + self._apart:
+            # In place of the one before: else those of a long lag would not reach back so far.
+            self._marks.pop()
+        self._marks.append(_Mark(at, revision))
+
+    def least(self, since: float) -> int | None:
+        """The smallest revision known that shows all from before some time after *since*."""
+        return next((one.revision for one in self._marks if one.at >= since), None)
+
+    def missed_since(self, revision: int) -> float | None:
+        """Until when a state at *revision* shows everything; None: it is not known."""
+        return next((one.at for one in reversed(self._marks) if one.revision <= revision), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +115,7 @@ class Standby:
         self._store: Store | None = None
         self._answers: bool | None = None
         self._same_history = True
-        # The oldest first; rightly none, where the primary has not been asked yet.
-        self._marks: deque[_Mark] = deque(maxlen=_MARKS)
+        self._marks = Marks(lag or 0.0)
         self._watching: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -123,7 +155,8 @@ class Standby:
         except TenantcfgError as why:
             self._lost(why)
             return None
-        lag = self._lag_of(answered)
+        shown = self._marks.missed_since(answered.revision)
+        lag = None if shown is None else time.monotonic() - shown
         proven = lag is not None and self.lag is not None and lag <= self.lag
         if answered.store_id != self._primary.store_id or not (fresh.revision or proven):
             return None
@@ -137,16 +170,8 @@ class Standby:
         was revoked would choose for itself a revision at which it was not (check M7).
         """
         if fresh.revision:
-            return max(fresh.revision, self._marks[-1].revision if self._marks else 0)
-        if self.lag is None:
-            return None
-        oldest = time.monotonic() - self.lag
-        return next((one.revision for one in self._marks if one.at >= oldest), None)
-
-    def _lag_of(self, answered: Answered) -> float | None:
-        now = time.monotonic()
-        reached = (one.at for one in reversed(self._marks) if one.revision <= answered.revision)
-        return next((now - at for at in reached), None)
+            return max(fresh.revision, self._marks.newest)
+        return None if self.lag is None else self._marks.least(time.monotonic() - self.lag)
 
     async def _watch_primary(self) -> None:
         while True:
@@ -156,7 +181,7 @@ class Standby:
                 answered = await told(self._primary, self._primary.ask(()))
                 # Another one: a backup was restored, and numbers mean something else now.
                 self._same_history = answered.store_id == self._primary.store_id
-                self._marks.append(_Mark(at, answered.revision))
+                self._marks.note(at, answered.revision)
             await asyncio.sleep(self._every)
 
     async def _watch_standby(self) -> None:

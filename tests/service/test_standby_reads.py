@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tenantcfg import AppId, ListModifier, Permit, Revision, Store, TenantId
 from tenantcfg.errors import (
@@ -25,6 +27,7 @@ from tenantcfg.errors import (
 )
 from tenantcfg.service.server import require
 from tenantcfg.service.settings import ServiceSettings
+from tenantcfg.service.standbys import Marks
 from tenantcfg.store import admin
 from tests.postgres import running_server, running_standby
 from tests.service.served import PATIENCE, Service
@@ -336,6 +339,36 @@ def test_the_primary_is_asked_when_the_standby_is_down(pair: Pair) -> None:
 
 
 # The service, with a lag
+
+
+@given(
+    lag=st.floats(0.1, 3600),
+    steps=st.lists(st.tuples(st.floats(0.01, 1), st.integers(0, 3)), min_size=1),
+    behind=st.floats(0, 1),
+)
+def test_what_is_known_of_the_primary_proves_a_lag_and_no_smaller_one(
+    lag: float, steps: list[tuple[float, int]], behind: float
+) -> None:
+    """Each step is a look at the primary, and the revisions that it took on since."""
+    marks, looks = Marks(lag), [(0.0, 1)]
+    for after, taken in steps:
+        looks.append((looks[-1][0] + after * lag / 4, looks[-1][1] + taken))
+    for at, revision in looks:
+        marks.note(at, revision)
+    now = looks[-1][0]
+    # A standby at the revision that the primary was at so long ago.
+    reached = max(revision for at, revision in looks if at <= max(now - behind * lag, 0))
+
+    shown = marks.missed_since(reached)
+    known = [revision for at, revision in looks if at == shown]
+    assert shown is None or known[0] <= reached
+    least = marks.least(now - lag)
+    assert least is not None
+    if behind < 0.4:
+        assert least <= reached
+        assert shown is not None
+        assert now - shown <= lag
+    assert marks.newest == looks[-1][1]
 
 
 def test_each_answer_says_how_far_it_may_be_behind(lagging: Pair) -> None:
