@@ -805,11 +805,13 @@ def test_m6_a_grant_counts_while_its_tenant_is_enabled_and_its_time_not_over(ask
 
 def test_m7_a_limited_key_learns_of_its_own_tenants_alone(limited: Pep) -> None:
     assert limited.decision() == PERMITTED
+    inside_of = limited(EVALUATION, question()).headers
     assert limited.decision(resource=tenant(str(CONTOSO).upper())) == PERMITTED
     assert limited.decision(resource=participant(tenant_id=str(CONTOSO))) == PERMITTED
     for outside in (tenant(str(FABRIKAM)), tenant("nowhere"), participant(tenant_id="nowhere")):
-        refused = limited.refusal(EVALUATION, question(resource=outside))
-        assert refused[:2] == (403, "forbidden")
+        refused = limited(EVALUATION, question(resource=outside))
+        assert (refused.status_code, refused.json()["error"]) == (403, "forbidden")
+        assert refused.headers["tenantcfg-revision"] == inside_of["tenantcfg-revision"]
 
     [inside, barred] = limited.batch(question(), question(resource=tenant(str(FABRIKAM))))
     assert inside == PERMITTED

@@ -249,14 +249,14 @@ def _require_json(request: Request) -> None:
 def _single(judged: Judged) -> Answer:
     (outcome,) = judged.outcomes
     if isinstance(outcome, Barred):
-        raise _barred()
+        raise _barred(stamped(judged.snapshot))
     if isinstance(outcome, Permit):
         return Answer(200, _PERMITTED, (JSON, NO_STORE, *stamped(judged.snapshot)))
     return answered(_decision(outcome, reasons=True), headers=stamped(judged.snapshot))
 
 
-def _barred() -> Problem:
-    return Problem("forbidden", "this key may not ask about this tenant")
+def _barred(headers: Headers = ()) -> Problem:
+    return Problem("forbidden", "this key may not ask about this tenant", headers)
 
 
 def _decision(outcome: Outcome | Problem, *, reasons: bool) -> dict[str, Any]:
