@@ -24,7 +24,7 @@ from tenantcfg.cli.exits import Exit, exit_of
 from tenantcfg.errors import InvalidInput, OutputLost, SettingInvalid, TenantcfgError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -153,7 +153,26 @@ class _WithExamples(click.Command):
 
 
 class Verb(_WithExamples):
-    """A native verb."""
+    """
+    A native verb.
+
+    Args:
+        meant: what is said of options that it has not, and that many try.
+    """
+
+    def __init__(self, *args: Any, meant: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._meant = meant or {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The rest of *args*, once the options are read."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as why:
+            hint = self._meant.get(why.option_name)
+            if hint is None:
+                raise
+            raise click.UsageError(f"no such option: {why.option_name}: {hint}", ctx) from why
 
 
 class Verbs(_WithExamples, click.Group):

@@ -60,6 +60,7 @@ def _expires(command: Callable[..., Any]) -> Callable[..., Any]:
         "tenantcfg key new dashboard --read --expires-in 90d",
         "tenantcfg key new calls --check > /run/secrets/tenantcfg-key",
     ),
+    meant={"--all-tenants": "without --tenant a key is for all of them"},
 )
 @click.argument("name")
 @click.option("--check", "check", is_flag=True, help="It may ask for decisions, and search.")

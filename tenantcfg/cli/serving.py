@@ -22,6 +22,13 @@ __all__ = ["serve"]
 
 _NEEDED = {"httptools", "prometheus_client", "structlog", "uvicorn"}
 _COLUMNS = ("setting", "value", "from")
+_PLACE = "--bind ADDR:PORT says both, as in --bind 127.0.0.1:8180"
+_MEANT = {
+    "--host": _PLACE,
+    "--port": _PLACE,
+    "--config": "TENANTCFG_CONFIG=FILE names the settings file",
+    "--log-level": "log_requests in [serve] of the settings file says which requests leave a line",
+}
 
 
 @click.command(
@@ -32,6 +39,7 @@ _COLUMNS = ("setting", "value", "from")
         "tenantcfg serve --bind unix:/run/tenantcfg/check.sock --workers 2",
         "tenantcfg serve --check-config",
     ),
+    meant=_MEANT,
 )
 @click.option("--bind", metavar="PLACE", help="Listen on ADDR:PORT or unix:/path.")
 @click.option("--workers", metavar="N", help="So many processes answer.")

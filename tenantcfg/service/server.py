@@ -23,7 +23,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from tenantcfg import __version__
-from tenantcfg.errors import SettingInvalid, StoreUnusable, TenantcfgError
+from tenantcfg.errors import SettingInvalid, StoreUnusable, TenantcfgError, quoted
 from tenantcfg.service.connections import SPARE, Connection
 from tenantcfg.service.operations import FOLDER, Metrics, log_as_json
 from tenantcfg.service.worker import Worker
@@ -212,6 +212,9 @@ def _tls_of(config: uvicorn.Config, _: Callable[[], ssl.SSLContext]) -> ssl.SSLC
 def _tls(told: ServiceSettings) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A pair that does not fit is told apart from a file that cannot be read.
+    for name in ("tls_cert", "tls_key", "tls_client_ca"):
+        _readable(name, getattr(told, name))
     # Without a password of its own OpenSSL would ask for one, on the terminal.
     _loaded("tls_cert and tls_key", context.load_cert_chain, told.tls_cert, told.tls_key, "")
     if told.tls_client_ca is not None:
@@ -220,12 +223,25 @@ def _tls(told: ServiceSettings) -> ssl.SSLContext:
     return context
 
 
+def _readable(name: str, path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        path.read_bytes()
+    except OSError as why:
+        raise SettingInvalid(
+            "cannot be used for TLS",
+            subject=f"{name} {quoted(str(path))}",
+            why=str(why.strerror),
+        ) from why
+
+
 def _loaded(name: str, load: Callable[..., object], *arguments: object) -> None:
     try:
         load(*arguments)
-    except OSError as why:
-        # An SSLError is one.
-        said = why.strerror or str(why)
+    except ssl.SSLError as why:
+        mismatch = why.reason == "KEY_VALUES_MISMATCH"
+        said = "the key is not that of the certificate" if mismatch else "not PEM, or encrypted"
         raise SettingInvalid("cannot be used for TLS", subject=name, why=said) from why
 
 
@@ -377,6 +393,13 @@ class _Supervisor(Multiprocess):
         super().init_processes()
         if all(one.wait_until_ready(_READY_SECONDS) for one in self.processes):
             self._announce()
+
+    def keep_subprocess_alive(self) -> None:
+        before = list(self.processes)
+        super().keep_subprocess_alive()
+        for old, new in zip(before, self.processes, strict=True):
+            if old is not new:
+                _LOG.warning("a worker has died", pid=old.pid, exit=old.exitcode)
 
 
 def _run_many(

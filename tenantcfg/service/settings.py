@@ -155,7 +155,9 @@ def _public(value: object) -> str:
     if not parts.hostname or (parts.scheme != "https" and not (parts.scheme == "http" and local)):
         raise ValueError("an https URL is wanted")
     if "?" in url or "#" in url or "@" in parts.netloc or url.endswith("/") or not url.isascii():
-        raise ValueError("no query, no fragment, no user and no slash at the end are wanted")
+        raise ValueError(
+            "it must be ASCII, without query, fragment and user, and with no slash at the end"
+        )
     return url
 
 

@@ -198,7 +198,21 @@ def test_workers_share_the_work_and_one_that_dies_is_replaced(file_stock: Stock)
         code, _, err = running.stop()
 
     assert code == 0
-    assert json.loads(err.splitlines()[-1])["event"] == "stopped"
+    told = [json.loads(line) for line in err.splitlines()]
+    assert told[-1]["event"] == "stopped"
+    died = next(one for one in told if one["event"] == "a worker has died")
+    assert (died["pid"], died["exit"]) == (min(first), -signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [("--port", "--bind ADDR:PORT"), ("--host", "--bind"), ("--config", "TENANTCFG_CONFIG")],
+)
+def test_an_option_that_many_try_is_answered_with_the_one_there_is(option: str, hint: str) -> None:
+    said = run_here("serve", option, "x", env={})
+
+    assert said.code == 2
+    assert said.err.startswith(f"tenantcfg: no such option: {option}: {hint}")
 
 
 def page_token(url: str, key: str, **page: Any) -> str:
@@ -391,9 +405,11 @@ def test_a_file_store_is_not_served_by_an_unfixed_sqlite(file_stock: Stock, tmp_
         (["--bind", ""], {}, "a setting is empty: --bind"),
         (["--public-url", "http://pdp.example"], {}, "an https URL is wanted"),
         (["--public-url", "https://pdp.example/"], {}, "no slash at the end"),
+        (["--public-url", "https://pdp.ex\u00e4mple"], {}, "it must be ASCII"),
         (["--tls-cert", "x"], {}, "a setting is missing: tls_key: tls_cert is set"),
         (["--tls-key", "x"], {}, "a setting is missing: tls_cert"),
-        (["--tls-cert", "no", "--tls-key", "no"], {}, "cannot be used for TLS"),
+        (["--tls-cert", "no", "--tls-key", "no"], {}, "for TLS: tls_cert 'no': No such file"),
+        (["--tls-cert", __file__, "--tls-key", __file__], {}, "tls_key: not PEM, or encrypted"),
         (["--insecure-no-auth", "--bind", "0.0.0.0:0"], {}, "only this machine may ask"),
         (["--insecure-no-auth", "--bind", "[::]:0"], {}, "only this machine may ask"),
         (["--grpc-bind", "127.0.0.1:0"], {}, "a setting is missing: proxy_source"),
