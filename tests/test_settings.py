@@ -89,6 +89,13 @@ def test_a_file_that_cannot_be_used_refuses_to_start(
         load({**HOME, "TENANTCFG_CONFIG": str(config)})
 
 
+def test_a_file_as_windows_writes_it_is_read(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_bytes(b'\xef\xbb\xbftenant = "contoso"\r\n')
+
+    assert load({**HOME, "TENANTCFG_CONFIG": str(config)}).tenant == "contoso"
+
+
 def test_names_that_are_only_said_are_claims() -> None:
     settings = load({**HOME, "SUDO_USER": "alice", "TENANTCFG_ACTOR": "ci", "LOGNAME": "mallory"})
     assert settings.claimed == (("SUDO_USER", "alice"), ("TENANTCFG_ACTOR", "ci"))
