@@ -51,30 +51,43 @@ async def _ask(port: int, requests: Sequence[bytes], connections: int, seconds: 
     loop = asyncio.get_running_loop()
     taken: list[float] = []
     endless = cycle(requests)
-    began = perf_counter()
     made = [
-        await loop.create_connection(
-            lambda: _Connection(endless, taken, began + seconds), "127.0.0.1", port
-        )
+        (await loop.create_connection(lambda: _Connection(endless, taken), "127.0.0.1", port))[1]
         for _ in range(connections)
     ]
-    await asyncio.gather(*(one.ended for _, one in made))
+    # A server takes one new connection in each turn of its loop: that is another matter.
+    for one in made:
+        one.ask(until=0)
+    await asyncio.gather(*(one.ended for one in made))
+    taken.clear()
+    began = perf_counter()
+    for one in made:
+        one.ask(until=began + seconds)
+    await asyncio.gather(*(one.ended for one in made))
     passed = perf_counter() - began
+    for one in made:
+        one.transport.close()
     taken.sort()
     return Heard(len(taken), passed, taken[len(taken) // 2], taken[len(taken) * 99 // 100])
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, requests: Iterator[bytes], taken: list[float], until: float) -> None:
+    transport: asyncio.Transport
+    ended: asyncio.Future[None]
+
+    def __init__(self, requests: Iterator[bytes], taken: list[float]) -> None:
         self._requests = requests
         self._taken = taken
-        self._until = until
         self._heard = b""
-        self._sent = 0.0
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sent = self._until = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self._transport = transport
+        self.transport = transport
+
+    def ask(self, until: float) -> None:
+        """Ask, and again once there is an answer, *until* then."""
+        self.ended = asyncio.get_running_loop().create_future()
+        self._until = until
         self._ask()
 
     def data_received(self, data: bytes) -> None:
@@ -101,7 +114,7 @@ class _Connection(asyncio.Protocol):
     def _ask(self) -> None:
         self._heard = b""
         self._sent = perf_counter()
-        self._transport.write(next(self._requests))
+        self.transport.write(next(self._requests))
 
     def _end(self, why: Exception | None) -> None:
         if self.ended.done():
@@ -110,4 +123,3 @@ class _Connection(asyncio.Protocol):
             self.ended.set_result(None)
         else:
             self.ended.set_exception(why)
-        self._transport.close()
