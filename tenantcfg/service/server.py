@@ -353,6 +353,9 @@ def _allow_files(wanted: int) -> None:
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < wanted:
+        # Beyond it connections are closed without an answer, and nobody would know why.
+        _LOG.warning("too few open files for max_connections", limit=most, wanted=wanted)
 
 
 # Processes

@@ -25,7 +25,7 @@ from tenantcfg import Store
 from tenantcfg.keys import Right, ServiceKey
 from tenantcfg.service.envoy_ext_authz_pb2 import CheckRequest, CheckResponse
 from tenantcfg.store.sqlite import wal_is_safe
-from tests.cli.program import Said, run, start, surroundings
+from tests.cli.program import PROGRAM, Said, run, start, surroundings
 from tests.service.certificates import Certificates, made
 from tests.service.conftest import serving
 from tests.service.served import PATIENCE, Service
@@ -85,6 +85,21 @@ def test_it_says_where_it_answers_once_it_does_and_ends_with_0(file_stock: Stock
     assert ready["workers"] == 1
     events = [json.loads(line)["event"] for line in err.splitlines()]
     assert events == ["listening", "stopped"]
+
+
+def test_fewer_open_files_than_connections_are_told(file_stock: Stock) -> None:
+    limited = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", *PROGRAM, "serve"]
+    with subprocess.Popen(
+        [*limited, "--store", file_stock.url, "--bind", "127.0.0.1:0"],
+        stderr=subprocess.PIPE,
+        env=surroundings(None),
+    ) as running:
+        assert running.stderr is not None
+        told = json.loads(running.stderr.readline())
+        running.terminate()
+
+    assert told["event"] == "too few open files for max_connections"
+    assert (told["limit"], told["wanted"]) == (256, 1000 + 64 + 128)
 
 
 def test_ctrl_c_ends_it_as_well(file_stock: Stock) -> None:
