@@ -158,6 +158,8 @@ def run(factory: Factory, said: dict[str, object] | None = None) -> None:
     told = factory.settings
     with ExitStack() as stack:
         sockets = stack.enter_context(listening(told.bind, told.socket_mode))
+        if told.grpc_bind is not None:
+            _require_free(told.grpc_bind)
         _allow_files(told.max_connections + SPARE + 128)
         addresses = [_address(one, told) for one in sockets]
 
@@ -267,6 +269,12 @@ def listening(bind: Bind, mode: int = 0o660) -> Iterator[list[socket.socket]]:
                 yield _at_addresses(bind, stack)
         except _CannotListen as why:
             raise SettingInvalid("cannot listen", subject=str(bind), why=str(why)) from why
+
+
+def _require_free(bind: Bind) -> None:
+    """Refuse a place that is taken, which gRPC would share with whoever has it."""
+    with listening(bind):
+        pass
 
 
 class _CannotListen(Exception):

@@ -504,13 +504,18 @@ def _judge_without_keys(told: ServiceSettings) -> None:
 
 def _judge_headers(told: ServiceSettings) -> None:
     """Who may say whom it asks for: only a peer that is trusted (check F7)."""
-    if told.bind.path is None and told.tls_client_ca is None:
-        if not told.bind.local:
+    for name, place in (("bind", told.bind), ("grpc_bind", told.grpc_bind)):
+        # No certificate is asked for where Envoy speaks its own protocol.
+        certified = name == "bind" and told.tls_client_ca is not None
+        if place is None or place.path is not None or certified:
+            continue
+        if not place.local:
+            also = ", or set tls_client_ca" if name == "bind" else ""
             raise SettingInvalid(
                 "headers are taken from a trusted proxy only",
-                subject=f"bind {told.bind}",
+                subject=f"{name} {place}",
                 why="proxy_source is headers",
-                hint="listen on unix:/path or on 127.0.0.1, or set tls_client_ca",
+                hint=f"listen on unix:/path or on 127.0.0.1{also}",
             )
         _need(told, "proxy_source", "proxy_secret", value="headers")
 

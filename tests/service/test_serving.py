@@ -87,6 +87,24 @@ def test_it_says_where_it_answers_once_it_does_and_ends_with_0(file_stock: Stock
     assert events == ["listening", "stopped"]
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_place_for_grpc_that_is_taken_is_not_shared(file_stock: Stock, workers: str) -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        place = f"127.0.0.1:{other.getsockname()[1]}"
+        options = ["--bind", "127.0.0.1:0", "--workers", workers, "--grpc-bind", place]
+        environment = {
+            "TENANTCFG_SERVE_PROXY_SOURCE": "headers",
+            "TENANTCFG_SERVE_PROXY_SECRET": "s" * 32,
+        }
+        said = run_here("serve", "--store", file_stock.url, *options, env=environment)
+
+    assert said.code == 2
+    assert said.err.startswith(f"tenantcfg: cannot listen: {place}: Address already in use")
+
+
 def test_fewer_open_files_than_connections_are_told(file_stock: Stock) -> None:
     limited = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", *PROGRAM, "serve"]
     with subprocess.Popen(
@@ -450,6 +468,16 @@ def test_a_file_store_is_not_served_by_an_unfixed_sqlite(file_stock: Stock, tmp_
             ["--bind", "0.0.0.0:0"],
             {"PROXY_SOURCE": "headers", "PROXY_SECRET": "s" * 32},
             "headers are taken from a trusted proxy only",
+        ),
+        (
+            ["--bind", "unix:/x", "--grpc-bind", "0.0.0.0:0"],
+            {"PROXY_SOURCE": "headers", "PROXY_SECRET": "s" * 32},
+            "headers are taken from a trusted proxy only: grpc_bind 0.0.0.0:0",
+        ),
+        (
+            ["--bind", "unix:/x", "--grpc-bind", "127.0.0.1:0"],
+            {"PROXY_SOURCE": "headers"},
+            "a setting is missing: proxy_secret",
         ),
         ([], {"PROXY_SECRET": "short"}, "shorter than 32 characters"),
         ([], {"PAGE_KEY": "short"}, "not 64 hexadecimal digits"),
