@@ -34,6 +34,8 @@ WRITE_SECONDS: Final = 30.0
 """Seconds for which a client may leave an answer unread."""
 SPARE: Final = 64
 """So many connections beyond the limit are answered: that there are too many."""
+HELD_BYTES: Final = 16 * 1024
+"""So much of what is written is held to the end of the loop's turn."""
 # The framing of tiny chunks is a multiple of what is in them.
 _FRAMING: Final = 8
 
@@ -242,18 +244,19 @@ class Connection(HttpToolsProtocol):
 
 class _Joining(asyncio.Transport):
     """
-    A transport on which what is written goes out together with what is written next.
+    A transport on which what is written goes out in one piece, at the end of the loop's turn.
 
-    At the end of the loop's turn it goes out in any case. uvicorn writes head and body of an
-    answer each by itself, and uvloop sends each at once: to send is the dearest part of a short
-    answer, and who waits for it would be woken twice.
+    uvicorn writes head and body of an answer each by itself, and uvloop sends each at once. To
+    send, and so to wake who waits, is the dearest part of a short answer; who has asked on
+    several connections is woken once for all of them. Of much that is written no more is held
+    than `HELD_BYTES`, so that a client who does not read is noticed.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._transport = transport
         self._loop = loop
-        self._held = b""
+        self._held = bytearray()
 
     def get_extra_info(self, name: str, default: object = None) -> Any:  # noqa: ANN401 - asyncio's
         """As the transport."""
@@ -276,13 +279,12 @@ class _Joining(asyncio.Transport):
         return self._transport.can_write_eof()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send *data* with what is held; hold it, if that is nothing."""
-        if self._held:
-            held, self._held = self._held, b""
-            self._transport.write(held + data)
-        else:
-            self._held = bytes(data)
+        """Send *data*, soon."""
+        if not self._held:
             self._loop.call_soon(self._send)
+        self._held += data
+        if len(self._held) > HELD_BYTES:
+            self._send()
 
     def write_eof(self) -> None:
         """Send what is held, and no more."""
@@ -296,10 +298,10 @@ class _Joining(asyncio.Transport):
 
     def abort(self) -> None:
         """Close, whatever is held."""
-        self._held = b""
+        self._held.clear()
         self._transport.abort()
 
     def _send(self) -> None:
         if self._held:
-            held, self._held = self._held, b""
+            held, self._held = self._held, bytearray()
             self._transport.write(held)

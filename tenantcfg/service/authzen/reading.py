@@ -97,10 +97,8 @@ def _item(defaults: Mapping[str, Any], item: object) -> Question | Problem:
     if not isinstance(item, dict):
         return _wrong("the item", "an object")
     # A default is taken whole or not at all (check W16), and judged only here (check W17).
-    names = ("subject", "action", "resource", "context")
-    whole = {name: source[name] for name in names for source in (defaults, item) if name in source}
     try:
-        return question_of(whole)
+        return question_of({**defaults, **item})
     except Problem as problem:
         return problem
 
