@@ -21,13 +21,14 @@ import sqlite3
 import time
 from contextlib import suppress
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote
 from weakref import WeakSet
 
 from tenantcfg.errors import StoreMissing, StoreUnusable, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import ModuleType
 
@@ -47,6 +48,8 @@ __all__ = [
     "settle_journal",
     "wal_is_safe",
 ]
+
+T = TypeVar("T")
 
 WRITE_PATIENCE = 30.0
 """For how many seconds a writer waits for another."""
@@ -144,10 +147,15 @@ def settle_journal(connection: Any) -> None:  # noqa: ANN401
 
     Costs a read when the mode is right already; else it waits for all others to let go.
     """
-    wanted = "wal" if wal_is_safe(driver.sqlite_version_info) else "delete"
-    (found,) = connection.execute("PRAGMA journal_mode").fetchone()
-    if (found == "wal") != (wanted == "wal"):
-        connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()
+
+    def settle() -> None:
+        wanted = "wal" if wal_is_safe(driver.sqlite_version_info) else "delete"
+        (found,) = connection.execute("PRAGMA journal_mode").fetchone()
+        if (found == "wal") != (wanted == "wal"):
+            connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()
+
+    # Of two that change it at once SQLite turns one away, and does not wait.
+    _until_free(settle, WRITE_PATIENCE)
 
 
 def begin_writing(connection: Any) -> None:  # noqa: ANN401
@@ -161,37 +169,45 @@ def begin_writing(connection: Any) -> None:  # noqa: ANN401
     Raises:
         driver.Error: the lock was not to be had.
     """
+
+    def begin() -> None:
+        connection.execute("BEGIN IMMEDIATE")
+
     connection.execute("PRAGMA busy_timeout=0")
     try:
         for _ in range(10):
             before = _others(connection)
             try:
-                return _begin_within(connection, WRITE_PATIENCE)
+                return _until_free(begin, WRITE_PATIENCE)
             except driver.OperationalError:
                 if _others(connection) == before:
                     raise
-        return _begin_within(connection, 0)
+        return _until_free(begin, 0)
     finally:
         _be_patient(connection)
 
 
-def _begin_within(connection: Any, patience: float) -> None:  # noqa: ANN401
+def _until_free(act: Callable[[], T], patience: float) -> T:
+    """What *act* gives, tried again and again for *patience* seconds where the file is locked."""
     deadline = time.monotonic() + patience
     while True:
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            return act()
         except driver.OperationalError as why:
             if why.sqlite_errorcode & 0xFF != _BUSY or time.monotonic() > deadline:
                 raise
             # All ask equally often, and not in step.
             time.sleep(random.uniform(0.005, 0.05))  # noqa: S311
-        else:
-            return
 
 
 def _others(connection: Any) -> object:  # noqa: ANN401
     """Another value after others have committed."""
-    return connection.execute("PRAGMA data_version").fetchone()
+
+    def version() -> object:
+        return connection.execute("PRAGMA data_version").fetchone()
+
+    # Even that is locked while somebody changes the journal's mode.
+    return _until_free(version, WRITE_PATIENCE)
 
 
 _BUSY = 5  # SQLITE_BUSY

@@ -76,13 +76,19 @@ def test_a_log_is_made_once_and_for_its_owner_alone(new_url: str) -> None:
 
 def test_of_those_that_make_it_at_once_one_does(new_url: str) -> None:
     made: list[bool] = []
-    threads = [threading.Thread(target=lambda: made.append(create(new_url))) for _ in range(4)]
+    together = threading.Barrier(6)
+
+    def make() -> None:
+        together.wait()
+        made.append(create(new_url))
+
+    threads = [threading.Thread(target=make) for _ in range(6)]
     for one in threads:
         one.start()
     for one in threads:
         one.join()
 
-    assert sorted(made) == [False, False, False, True]
+    assert sorted(made) == [False] * 5 + [True]
 
 
 def test_a_store_is_no_place_for_it(store_url: str) -> None:
