@@ -36,7 +36,13 @@ _FULL: _Row = (StoreFull, "the disk is full", "nothing was changed; make room")
 _READ_ONLY: _Row = (
     StoreReadOnly,
     "the store cannot be written",
-    "give this user the right to write the file and its folder",
+    "give this user the right to write the file, its folder and the -wal and -shm beside it",
+)
+# SQLite's and the system's word for it does not tell reading from writing.
+_NOT_OPENED: _Row = (
+    StoreReadOnly,
+    "the store's file cannot be opened",
+    "give this user the right to read and write the file, and its folder",
 )
 _NOT_OURS: _Row = (
     StoreNotOurs,
@@ -69,7 +75,7 @@ _SQLITE: dict[int, _Row] = {
     10: _BROKEN,  # SQLITE_IOERR
     11: _NOT_OURS,  # SQLITE_CORRUPT
     13: _FULL,  # SQLITE_FULL
-    14: _READ_ONLY,  # SQLITE_CANTOPEN
+    14: _NOT_OPENED,  # SQLITE_CANTOPEN
     # What our statements write fits what they read under the lock, unless that is damaged.
     19: _NOT_OURS,  # SQLITE_CONSTRAINT
     23: _READ_ONLY,  # SQLITE_AUTH
@@ -213,15 +219,17 @@ def _os_row(original: OSError) -> _Row:
         return _FULL
     if original.errno == errno.ENAMETOOLONG:
         return _MISSING
-    if original.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+    if original.errno == errno.EROFS:
         return _READ_ONLY
+    if original.errno in {errno.EACCES, errno.EPERM}:
+        return _NOT_OPENED
     return _BROKEN
 
 
 def _unopened_row(path: Path) -> _Row:
     if not os.path.lexists(path):
         return _MISSING
-    return _NOT_OURS if path.is_dir() else _READ_ONLY
+    return _NOT_OURS if path.is_dir() else _NOT_OPENED
 
 
 def _sqlite_row(original: BaseException, address: Address) -> _Row | None:

@@ -214,8 +214,20 @@ def test_a_file_that_may_not_be_read_is_no_permit(open_folder: Path) -> None:
     path = open_folder / "store.db"
     filled(path).close()
     path.chmod(0o000)
-    with another_user(), pytest.raises(StoreReadOnly):
+    with another_user(), pytest.raises(StoreReadOnly, match="cannot be opened: .*right to read"):
         Store.open(path)
+
+
+def test_what_sqlite_left_beside_a_read_only_file_is_named(open_folder: Path) -> None:
+    path = open_folder / "store.db"
+    filled(path).close()
+    open_folder.chmod(0o777)
+    modes = {"store.db": 0o666, "store.db-wal": 0o666, "store.db-shm": 0o444}
+    for name, mode in modes.items():
+        path.with_name(name).touch()
+        path.with_name(name).chmod(mode)
+    with another_user(), pytest.raises(StoreReadOnly, match="and the -wal and -shm beside it"):
+        grant(Store.open(path), B)
 
 
 def test_a_folder_that_may_only_be_read_gets_no_store(open_folder: Path) -> None:
