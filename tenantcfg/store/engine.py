@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -163,21 +163,30 @@ class Database:
         else:
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         engine = self._live_engine()
+        held: list[Connection] = []
         try:
             with engine.connect().execution_options(**options) as connection:
+                held.append(connection)
                 try:
                     yield connection
                 finally:
                     if engine is not self._engine:
                         # It was let go of meanwhile: its pool is nobody's, and would keep it open.
                         connection.invalidate()
-        except (AssertionError, KeyboardInterrupt) as why:
+        except BaseException as why:
+            interruption = _interruption(why)
+            if interruption is None:
+                raise
             # It may have come between any two lines of SQLAlchemy's, and left half of what they
-            # do, as one of its assertions may find before it is told itself.
+            # do, as an assertion or the driver may find before it is told itself. What was open
+            # is closed, as nobody would give back the lock that it may hold.
             self.let_go()
-            if isinstance(why.__context__, KeyboardInterrupt):
-                raise why.__context__ from why
-            raise
+            for connection in held:
+                with suppress(Exception):
+                    connection.invalidate(why)
+            if interruption is why:
+                raise
+            raise interruption from why
 
     @contextmanager
     def _nothing_written(self, connection: Connection) -> Iterator[None]:
@@ -269,6 +278,13 @@ class Database:
                 raise
         if "01000" in warnings:
             raise _unknown(self.address, "the wait for the standbys was cancelled")
+
+
+def _interruption(why: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C that *why* is, or that came before it and was lost in it; None: there was none."""
+    while why is not None and not isinstance(why, KeyboardInterrupt):
+        why = why.__cause__ or why.__context__
+    return why
 
 
 _inherited: list[Engine] = []
