@@ -24,6 +24,7 @@ __all__ = [
     "Question",
     "as_asked",
     "asked_for",
+    "decided_by",
     "not_too_many",
     "require_least",
 ]
@@ -58,7 +59,7 @@ class Checks:
         row = self._ask(_text(TenantId, tenant), _text(AppId, app), asked_for(action))
         if at_least != 0 or action != REMOVE_PARTICIPANT or not tenant:
             return self.decided((tenant, app), row, action, at_least)
-        return _decided(row)
+        return decided_by(row)
 
     def many(self, questions: Iterable[Question], action: str, at_least: int) -> list[Decision]:
         """The decisions on *questions*, on one snapshot; see `Store.check_many`."""
@@ -83,7 +84,7 @@ class Checks:
             return Deny(Reason.UNSUPPORTED_ACTION, Revision(row[1]))
         if not question[0]:
             return Deny(Reason.TENANT_MISSING, Revision(row[1]))
-        return _decided(row)
+        return decided_by(row)
 
     def require(self, row: Row, at_least: int) -> None:
         """Raise RevisionNotReached unless *row*, of any statement, is as new as *at_least*."""
@@ -160,7 +161,8 @@ def _exact(kind: type[TenantId | AppId], text: str) -> str:
         return _IMPOSSIBLE
 
 
-def _decided(row: Row) -> Decision:
+def decided_by(row: Row) -> Decision:
+    """The decision that *row* comes to: the columns of the check's statement, and the clock."""
     _, revision, at, enabled, app, expires_at, now = row
     try:
         facts = Facts(

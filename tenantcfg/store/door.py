@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tenantcfg.store.asking import Asks, GatheredChecks
     from tenantcfg.store.changing import Plan
     from tenantcfg.store.engine import Database, Reading
+    from tenantcfg.store.removals import Removals
+    from tenantcfg.store.roster import Roster
     from tenantcfg.store.verify import Problem
     from tenantcfg.store.views import Answered, Explanation, Followed, Found, Key, Tenant
 
@@ -751,12 +753,34 @@ class Store:
         arguments.attribution(by)
         return self._change(undo(revision, by), what_if=what_if)
 
+    # Beside the history
+
+    @property
+    def roster(self) -> Roster:
+        """Who is in which call, where no other controller holds it."""
+        from tenantcfg.store.roster import Roster  # noqa: PLC0415
+
+        self._require_writable()
+        return Roster(self._database)
+
+    @property
+    def removals(self) -> Removals:
+        """The audit of the participants endpoint: whom it removed, and whom it refused."""
+        from tenantcfg.store.removals import Removals  # noqa: PLC0415
+
+        self._require_writable()
+        return Removals(self._database)
+
     def _change(self, plan: Callable[[Reading], Plan], *, what_if: bool) -> Change:
         from tenantcfg.store.changing import carry_out  # noqa: PLC0415
 
-        if self._read_only and not what_if:
-            raise StoreReadOnly("the store was opened for reading only", subject=f"'{self.url}'")
+        if not what_if:
+            self._require_writable()
         return carry_out(self._database, plan, what_if=what_if)
+
+    def _require_writable(self) -> None:
+        if self._read_only:
+            raise StoreReadOnly("the store was opened for reading only", subject=f"'{self.url}'")
 
     def _tenants_near(self, wanted: str) -> tuple[str, ...]:
         from tenantcfg.store.nearby import ids_near  # noqa: PLC0415

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tenantcfg.store.address import Address
 
-__all__ = ["Database", "Reading", "Writing", "engine_of"]
+__all__ = ["Database", "Reading", "Recording", "Writing", "engine_of"]
 
 _BEGIN = "tenantcfg_begin"
 _TO_READ, _TO_WRITE = "BEGIN", "BEGIN IMMEDIATE"
@@ -54,6 +54,11 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Writing(Reading):
     """A transaction that holds the write lock, so that nobody else comes between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording(Reading):
+    """A transaction that writes beside the history: what takes no revision."""
 
 
 def engine_of(address: Address) -> Engine:
@@ -151,6 +156,25 @@ class Database:
             head = _head(connection, select(schema.head).with_for_update())
             self._require_same(connection)
             yield Writing(connection, head, self._now(connection, head))
+            self._commit(connection)
+
+    @contextmanager
+    def recording(self) -> Iterator[Recording]:
+        """
+        A transaction that writes beside the history; committed at the end, whole or not at all.
+
+        On a server it holds no lock of the history's: no change waits for it, nor it for one.
+
+        Raises:
+            OutcomeUnknown: as `writing`.
+        """
+        with failures.translated(self.address), self._connection(writes=True) as connection:
+            if self.address.dialect == "postgresql":
+                connection.execute(_TURN)
+            head = self._head_of_this_release(connection)
+            if self._file_now() != self._file:
+                raise failures.gone(self.address)
+            yield Recording(connection, head, self._now(connection, head))
             self._commit(connection)
 
     @contextmanager

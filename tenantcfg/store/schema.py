@@ -1,11 +1,15 @@
 """
 The tables, once for both databases.
 
-Everything is derived from ``changes``, the truth: ``tenants``, ``grants`` and ``keys`` are what
-the changes came to, as temporal rows, so that the state at any revision can be read back. A row
+``changes`` is the truth: ``tenants``, ``grants`` and ``keys`` are what the changes came to, as
+temporal rows, so that the state at any revision can be read back. A row
 is live while ``to_revision`` is null; it counts at a revision R when ``from_revision <= R``
 and ``to_revision`` is null or ``> R``. Every instant is an integer, microseconds since the
 epoch. Ids are compared bytewise on both databases.
+
+Beside that history stand ``calls`` and ``participants``, which hold what is now and nothing
+else, and ``removals`` and ``refusals``, which say what the participants endpoint did. None of
+them takes a revision (design, rule 1 of the store).
 
 The check does not import this module: it would pay for the mapper on each start of the
 program (`tenantcfg.store.statements` says how its text is held equal to these tables).
@@ -20,6 +24,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -38,36 +43,48 @@ from tenantcfg.store.version import SCHEMA_VERSION
 
 __all__ = [
     "Base",
+    "CallRow",
     "ChangeAppRow",
     "ChangeRow",
     "GrantRow",
     "HeadRow",
     "KeyRow",
+    "ParticipantRow",
+    "RefusalRow",
+    "RemovalRow",
     "TenantRow",
+    "calls",
     "change_apps",
     "changes",
     "grants",
     "head",
     "keys",
     "of_this_release",
+    "participants",
+    "refusals",
+    "removals",
     "tenants",
 ]
 
 _LIVE = text("to_revision IS NULL")
+_OPEN = text("settled_at IS NULL")
 
 # PostgreSQL's default order of texts is the locale's; "C" is that of the bytes, as SQLite's.
 _Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
 _BytewiseId = String(128).with_variant(String(128, collation="C"), "postgresql")
+_BytewiseLongId = String(512).with_variant(String(512, collation="C"), "postgresql")
 
 # On SQLite an INTEGER key is the row's own number, and needs no index of its own.
 _Whole = BigInteger().with_variant(Integer(), "sqlite")
 
 Id = Annotated[str, mapped_column(_BytewiseId)]
+LongId = Annotated[str, mapped_column(_BytewiseLongId)]
 Word = Annotated[str, mapped_column(_Bytewise)]
 Hash = Annotated[
     str, mapped_column(String(64).with_variant(String(64, collation="C"), "postgresql"))
 ]
 Number = Annotated[int, mapped_column(_Whole, autoincrement=False)]
+Flag = Annotated[bool, mapped_column(Boolean().with_variant(Integer(), "sqlite"))]
 Microseconds = Annotated[int, mapped_column(_Whole)]
 Made = Annotated[int, mapped_column(_Whole, ForeignKey("changes.revision"), autoincrement=False)]
 
@@ -220,6 +237,102 @@ class GrantRow(Base):
     expires_at: Mapped[int | None] = mapped_column(_Whole)
 
 
+class CallRow(Base):
+    """
+    A call that goes on; *sequence* rises with every change of who is in it.
+
+    The tenant is the first part of the key, so that nothing finds another tenant's call.
+    """
+
+    __tablename__ = "calls"
+    __table_args__ = (Index("calls_in_order", "tenant", "made_at", "call"),)
+
+    tenant: Mapped[Id] = mapped_column(primary_key=True)
+    call: Mapped[LongId] = mapped_column(primary_key=True)
+    made_at: Mapped[Microseconds]
+    state: Mapped[Word]
+    direction: Mapped[Word]
+    subject: Mapped[str | None] = mapped_column(_Bytewise)
+    sequence: Mapped[Number]
+
+
+class ParticipantRow(Base):
+    """Somebody who is in a call; *place* is the call's sequence at which they joined."""
+
+    __tablename__ = "participants"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant", "call"], ["calls.tenant", "calls.call"]),
+        Index("participants_in_order", "tenant", "call", "place", unique=True),
+    )
+
+    tenant: Mapped[Id] = mapped_column(primary_key=True)
+    call: Mapped[LongId] = mapped_column(primary_key=True)
+    participant: Mapped[LongId] = mapped_column(primary_key=True)
+    place: Mapped[Number]
+    kind: Mapped[str | None] = mapped_column(_Bytewise)
+    identity: Mapped[str | None] = mapped_column(_Bytewise)
+    display_name: Mapped[str | None] = mapped_column(_Bytewise)
+    home_tenant: Mapped[str | None] = mapped_column(_Bytewise)
+    answered: Mapped[Flag]
+    in_lobby: Mapped[Flag]
+    muted: Mapped[Flag]
+
+
+class RemovalRow(Base):
+    """
+    That somebody was to be removed from a call, and what became of it.
+
+    *number* is given where it was done by this store's own roster: one more than the last, in
+    the order of commits, for those who follow.
+    """
+
+    __tablename__ = "removals"
+    __table_args__ = (
+        Index("removals_of_call", "tenant", "call", "participant", "at"),
+        Index("removals_at", "tenant", "at"),
+        Index("removals_in_order", "number", unique=True),
+        Index(
+            "removals_open",
+            "controller",
+            "at",
+            sqlite_where=_OPEN,
+            postgresql_where=_OPEN,
+        ),
+    )
+
+    request_id: Mapped[Id] = mapped_column(primary_key=True)
+    at: Mapped[Microseconds]
+    tenant: Mapped[Id]
+    app: Mapped[Id]
+    call: Mapped[LongId]
+    participant: Mapped[LongId]
+    revision: Mapped[Number]
+    controller: Mapped[Word]
+    outcome: Mapped[Word]
+    settled_at: Mapped[int | None] = mapped_column(_Whole)
+    number: Mapped[int | None] = mapped_column(_Whole)
+    why: Mapped[str | None] = mapped_column(_Bytewise)
+
+
+class RefusalRow(Base):
+    """That a request with a good token was refused, and why; kept for 30 days."""
+
+    __tablename__ = "refusals"
+    __table_args__ = (Index("refusals_at", "at"),)
+
+    request_id: Mapped[Id] = mapped_column(primary_key=True)
+    at: Mapped[Microseconds]
+    tenant: Mapped[Id]
+    app: Mapped[str | None] = mapped_column(_BytewiseId)
+    method: Mapped[Word]
+    status: Mapped[Number]
+    code: Mapped[Word]
+    why: Mapped[Word]
+    revision: Mapped[int | None] = mapped_column(_Whole)
+    call: Mapped[str | None] = mapped_column(_Bytewise)
+    participant: Mapped[str | None] = mapped_column(_Bytewise)
+
+
 class KeyRow(Base):
     """
     A service key as it was from one revision to another.
@@ -258,6 +371,10 @@ change_apps = cast("Table", ChangeAppRow.__table__)
 tenants = cast("Table", TenantRow.__table__)
 grants = cast("Table", GrantRow.__table__)
 keys = cast("Table", KeyRow.__table__)
+calls = cast("Table", CallRow.__table__)
+participants = cast("Table", ParticipantRow.__table__)
+removals = cast("Table", RemovalRow.__table__)
+refusals = cast("Table", RefusalRow.__table__)
 
 _version = table("alembic_version", column("version_num"))
 
