@@ -17,7 +17,7 @@ from tenantcfg.errors import SettingInvalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["VARIABLES", "Settings", "load", "of_table", "secret"]
+__all__ = ["VARIABLES", "Settings", "data_folder", "load", "of_table", "secret"]
 
 VARIABLES = {
     "TENANTCFG_DATABASE_URL": "where the store is",
@@ -100,7 +100,17 @@ def _first(*candidates: tuple[str, str | None]) -> tuple[str, str] | None:
 
 
 def _embedded(environment: Mapping[str, str]) -> str:
-    return f"sqlite:///{_folder(environment, 'XDG_DATA_HOME', '.local/share') / 'tenantcfg.db'}"
+    return f"sqlite:///{data_folder(environment) / 'tenantcfg.db'}"
+
+
+def data_folder(environment: Mapping[str, str]) -> Path:
+    """
+    The folder for what is kept: ``tenantcfg`` in the XDG data folder.
+
+    Raises:
+        SettingInvalid: there is no home folder for it.
+    """
+    return _folder(environment, "XDG_DATA_HOME", ".local/share")
 
 
 def _folder(environment: Mapping[str, str], variable: str, below_home: str) -> Path:

@@ -37,6 +37,7 @@ _MEANT = {
         "tenantcfg serve",
         "tenantcfg serve --bind 0.0.0.0:8443 --tls-cert chain.pem --tls-key key.pem",
         "tenantcfg serve --bind unix:/run/tenantcfg/check.sock --workers 2",
+        "tenantcfg serve --dev-issuer --bind localhost:8443",
         "tenantcfg serve --check-config",
     ),
     meant=_MEANT,
@@ -50,6 +51,9 @@ _MEANT = {
 @click.option("--metrics-bind", metavar="PLACE", help="Serve /metrics there, and only there.")
 @click.option(
     "--insecure-no-auth", is_flag=True, default=None, help="Ask nobody for a key; local only."
+)
+@click.option(
+    "--dev-issuer", is_flag=True, default=None, help="Issue tokens to bots on this machine; TLS."
 )
 @click.option("--check-config", is_flag=True, help="Print the settings in force, and stop.")
 @verb_options()

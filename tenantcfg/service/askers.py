@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from tenantcfg.service.standbys import Standby
     from tenantcfg.store import Answered, Found, Store
 
-__all__ = ["Anybody", "KeyHolder", "KeyHolders", "bearer", "in_time", "require", "told"]
+__all__ = [
+    "Anybody",
+    "KeyHolder",
+    "KeyHolders",
+    "bearer",
+    "in_time",
+    "require",
+    "require_direct",
+    "told",
+]
 
 T = TypeVar("T")
 
@@ -107,14 +116,24 @@ class Anybody:
 
     def presented(self, request: Request) -> Anyone:
         """See `Askers.presented`; a forwarded request is ``forbidden``."""
-        names = {name for name, _ in request.scope["headers"]}
-        forwarded = any(name in _PROXIED or name.startswith(_PROXIED_FAMILY) for name in names)
-        if forwarded or not (request.peer is None or ip_address(request.peer).is_loopback):
-            raise Problem("forbidden", "without keys only this machine is answered, directly")
+        require_direct(request, "without keys only this machine is answered, directly")
         return Anyone()
 
     async def known(self, asker: Anyone, *, anew: bool) -> None:
         """See `Askers.known`."""
+
+
+def require_direct(request: Request, otherwise: str) -> None:
+    """
+    See to it that *request* was made on this machine, and that no proxy has handed it on.
+
+    Raises:
+        Problem: ``forbidden``, with the sentence *otherwise*.
+    """
+    names = {name for name, _ in request.scope["headers"]}
+    forwarded = any(name in _PROXIED or name.startswith(_PROXIED_FAMILY) for name in names)
+    if forwarded or not (request.peer is None or ip_address(request.peer).is_loopback):
+        raise Problem("forbidden", otherwise)
 
 
 async def told(store: Store, asked: Awaitable[T]) -> T:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tenantcfg.service.proxies import Callers
     from tenantcfg.service.settings import ServiceSettings
 
-__all__ = ["Configured", "callers_of", "rules_of"]
+__all__ = ["Configured", "callers_of", "rules_of", "tokens_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,20 @@ def callers_of(told: ServiceSettings) -> Configured:
         return Configured(HeaderCallers(told.proxy_secret, certified=certified))
     tokens = AccessTokens(rules_of(told))
     return Configured(TokenCallers(tokens), tokens)
+
+
+def tokens_of(told: ServiceSettings) -> AccessTokens:
+    """
+    The judge of tokens that *told* asks for: those of Entra, or of the dev issuer.
+
+    Raises:
+        SettingInvalid: what it says of tokens cannot be used.
+    """
+    if told.dev_issuer:
+        from tenantcfg.service.dev_issuer import DevIssuer  # noqa: PLC0415 - only if wanted
+
+        return DevIssuer.of(told).tokens()
+    return AccessTokens(rules_of(told))
 
 
 def rules_of(told: ServiceSettings) -> TokenRules:

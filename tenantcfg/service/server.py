@@ -70,14 +70,34 @@ def serve(told: ServiceSettings, database_url: str) -> None:
         shown, store_id = store.url, store.store_id
     if told.decision_log_url is not None:
         _make_log(told.decision_log_url)
-    worker = Worker(told, database_url, told.page_key or token_bytes(32))
+    page_key = told.page_key or token_bytes(32)
     if told.insecure_no_auth:
         _LOG.warning(
             "INSECURE: whoever reaches this service may ask, with no key at all",
             insecure_no_auth=True,
             hint="for trying out, on this machine; make keys: tenantcfg key new",
         )
-    run(worker, {"version": __version__, "store": shown, "store_id": store_id})
+    with listening(told.bind, told.socket_mode) as sockets:
+        if told.dev_issuer:
+            told = _issuing(told, sockets)
+        said: dict[str, object] = {"version": __version__, "store": shown, "store_id": store_id}
+        run(Worker(told, database_url, page_key), said, sockets)
+
+
+def _issuing(told: ServiceSettings, sockets: list[socket.socket]) -> ServiceSettings:
+    from tenantcfg.service.dev_issuer import SCOPE, Folder, issuing  # noqa: PLC0415 - only if wanted
+
+    told = issuing(told, sockets[0].getsockname()[1])
+    folder = Folder(told.dev_issuer_folder)
+    _LOG.warning(
+        "DEVELOPMENT: whoever has the client secret gets a token of any application",
+        dev_issuer=told.public_url,
+        scope=SCOPE,
+        client_secret_in=str(folder.client_secret),
+        ca=str(folder.authority),
+        hint="for building bots, on this machine; docs, Remove participants with a Graph SDK",
+    )
+    return told
 
 
 def require(told: ServiceSettings, database_url: str) -> None:
@@ -147,9 +167,15 @@ def _make_log(url: str) -> None:
         _LOG.info("decision log made", log=Address.parse(url).shown)
 
 
-def run(factory: Factory, said: dict[str, object] | None = None) -> None:
+def run(
+    factory: Factory,
+    said: dict[str, object] | None = None,
+    sockets: list[socket.socket] | None = None,
+) -> None:
     """
-    Serve what *factory* makes; a line in the log says where, and *said*, once it answers.
+    Serve what *factory* makes, at *sockets*; without them, where its settings say.
+
+    A line in the log says where, and *said*, once it answers.
 
     Raises:
         SettingInvalid: nothing can listen where the settings say.
@@ -157,7 +183,8 @@ def run(factory: Factory, said: dict[str, object] | None = None) -> None:
     """
     told = factory.settings
     with ExitStack() as stack:
-        sockets = stack.enter_context(listening(told.bind, told.socket_mode))
+        if sockets is None:
+            sockets = stack.enter_context(listening(told.bind, told.socket_mode))
         if told.grpc_bind is not None:
             _require_free(told.grpc_bind)
         _allow_files(told.max_connections + SPARE + 128)

@@ -25,6 +25,9 @@ __all__ = ["PREFIX", "VARIABLES", "Bind", "ServiceSettings", "load_service"]
 
 PREFIX: Final = "TENANTCFG_SERVE_"
 
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+"""The names that the dev issuer's certificate holds for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bind:
@@ -215,6 +218,12 @@ class ServiceSettings:
     insecure_no_auth: bool = field(
         default=False, metadata=_said("ask nobody who they are; on this machine only", _flag)
     )
+    dev_issuer: bool = field(
+        default=False,
+        metadata=_said(
+            "issue tokens to whoever builds a bot on this machine, over TLS of its own", _flag
+        ),
+    )
     page_key: bytes | None = field(
         default=None,
         repr=False,
@@ -323,6 +332,8 @@ class ServiceSettings:
 
     sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """Where each setting that is no default came from."""
+    dev_issuer_folder: Path = field(default=Path(), repr=False, compare=False)
+    """Where the dev issuer keeps what it made."""
 
     @property
     def tls(self) -> bool:
@@ -392,6 +403,8 @@ def load_service(
         where, said = found
         values[one.name] = _read(one, said, where)
         sources[one.name] = where
+    if values.get("dev_issuer"):
+        values["dev_issuer_folder"] = settings.data_folder(environment) / "dev-issuer"
     whole = ServiceSettings(**values, sources=sources)
     _judge(whole)
     return whole
@@ -477,6 +490,8 @@ def _judge(told: ServiceSettings) -> None:
         raise SettingInvalid("metrics_bind is no unix socket", hint="wanted: ADDR:PORT")
     if told.insecure_no_auth:
         _judge_without_keys(told)
+    if told.dev_issuer:
+        _judge_dev_issuer(told)
     if told.proxy_source == "token":
         for needed in ("entra_issuers", "entra_audiences"):
             _need(told, "proxy_source", needed, value="token")
@@ -498,6 +513,32 @@ def _judge_without_keys(told: ServiceSettings) -> None:
         raise SettingInvalid(
             "proxy_source and insecure_no_auth are both set",
             why="what comes through a proxy is refused without keys",
+            hint="unset one",
+        )
+
+
+def _judge_dev_issuer(told: ServiceSettings) -> None:
+    """Whoever reaches it can be any application: so nobody but this machine may."""
+    if told.bind.host not in _LOOPBACK:
+        raise SettingInvalid(
+            "the dev issuer answers this machine only",
+            subject=f"bind {told.bind}",
+            why="dev_issuer is set",
+            hint="listen on 127.0.0.1:PORT, [::1]:PORT or localhost:PORT",
+        )
+    parts = urlsplit(told.public_url or "https://localhost")
+    if parts.scheme != "https" or parts.hostname not in _LOOPBACK or parts.path:
+        raise SettingInvalid(
+            "the dev issuer is known by a name of this machine only",
+            subject=f"public_url {told.public_url}",
+            why="dev_issuer is set",
+            hint="unset it, or set https://localhost:PORT",
+        )
+    against = [one for one in told.sources if one.startswith(("entra_", "tls_", "proxy_"))]
+    if against:
+        raise SettingInvalid(
+            f"{against[0]} and dev_issuer are both set",
+            why="the dev issuer has tokens and certificates of its own, and is behind no proxy",
             hint="unset one",
         )
 

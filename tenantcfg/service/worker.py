@@ -102,6 +102,8 @@ class _Parts:
         endpoints = {**self._authzen(), **self._operations(), **pages(told.public_url)}
         if told.proxy_source is not None:
             endpoints |= self._proxies()
+        if told.dev_issuer:
+            endpoints |= self._dev_issuer()
         application = Application(
             endpoints,
             watcher=self._watcher,
@@ -177,6 +179,12 @@ class _Parts:
             failed=self._watcher.failed,
             recorder=self._recorder,
         )
+
+    def _dev_issuer(self) -> dict[bytes, Endpoint]:
+        from tenantcfg.service.dev_issuer import DevIssuer  # noqa: PLC0415 - only if wanted
+
+        # Below the id of any tenant, as Entra's; last, so that every other path is found first.
+        return {b"/*": DevIssuer.of(self._told)}
 
     def _serve_grpc(self, application: Application, bind: Bind) -> None:
         try:

@@ -9,7 +9,7 @@ what becomes of a token, `verification`.
 
 from __future__ import annotations
 
-from tenantcfg.service.tokens.fetching import KeyServers
+from tenantcfg.service.tokens.fetching import KeyServers, KeySource
 from tenantcfg.service.tokens.rules import Idtyp, Issuer, TokenRules
 from tenantcfg.service.tokens.signing_keys import KeysUnavailable
 from tenantcfg.service.tokens.verification import (
@@ -25,6 +25,7 @@ __all__ = [
     "Idtyp",
     "Issuer",
     "KeyServers",
+    "KeySource",
     "KeysUnavailable",
     "Refusal",
     "TokenHolder",

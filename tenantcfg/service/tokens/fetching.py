@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import httpx
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tenantcfg.service.tokens.rules import Issuer
 
-__all__ = ["FetchFailed", "KeyServers"]
+__all__ = ["FetchFailed", "KeyServers", "KeySource"]
 
 LONGEST: Final = 1024 * 1024
 """Bytes of a document that are read at most (participants P25)."""
@@ -28,6 +28,18 @@ LONGEST: Final = 1024 * 1024
 
 class FetchFailed(Exception):
     """The keys of an issuer did not come; the message says why, in one line."""
+
+
+class KeySource(Protocol):
+    """Where the keys of issuers come from."""
+
+    async def fetch(self, issuer: Issuer, /) -> Sequence[object]:
+        """
+        The keys that *issuer* publishes, as they are: nothing says yet that they are keys.
+
+        Raises:
+            FetchFailed: they did not come in time, whole, and from there.
+        """
 
 
 class KeyServers:
@@ -48,13 +60,8 @@ class KeyServers:
         self._seconds = seconds
         self._believed = _believed(ca_bundle)
 
-    async def fetch(self, issuer: Issuer) -> Sequence[object]:
-        """
-        The keys that *issuer* publishes, as they are: nothing says yet that they are keys.
-
-        Raises:
-            FetchFailed: they did not come in time, whole, and from there.
-        """
+    async def fetch(self, issuer: Issuer, /) -> Sequence[object]:
+        """The keys that *issuer* publishes; see `KeySource.fetch`."""
         try:
             async with asyncio.timeout(self._seconds), self._client() as client:
                 document = await _document(client, await _place(client, issuer))

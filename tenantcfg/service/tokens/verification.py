@@ -25,6 +25,7 @@ from tenantcfg.service.tokens.signing_keys import SigningKeys, uptime
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from tenantcfg.service.tokens.fetching import KeySource
     from tenantcfg.service.tokens.rules import TokenRules
     from tenantcfg.service.tokens.signing_keys import SigningKey
 
@@ -161,7 +162,7 @@ class AccessTokens:
         *,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = uptime,
-        servers: KeyServers | None = None,
+        servers: KeySource | None = None,
     ) -> None:
         servers = servers or KeyServers(rules.ca_bundle)
         self._rules = rules
