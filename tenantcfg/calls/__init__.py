@@ -82,5 +82,13 @@ class CallController(Protocol):
         was nobody to remove any more.
         """
 
+    async def stayed(self, removal: Removal) -> bool:
+        """
+        Whether the one of *removal*, who was ordered out, is there all the same, and stays.
+
+        False: they are out. It is asked where `remove` could not say what became of the order, at
+        once or much later; a controller that may still carry it out is waited for.
+        """
+
     async def close(self) -> None:
         """Let go of what is open."""

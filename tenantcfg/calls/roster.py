@@ -56,5 +56,10 @@ class RosterController:
         """See `CallController.remove`; the outcome is settled in the same commit."""
         return await asyncio.to_thread(self._store.roster.remove, removal.request_id)
 
+    async def stayed(self, removal: Removal) -> bool:
+        """See `CallController.stayed`; nothing is under way, whatever was ordered."""
+        found = await self.participant(removal.tenant, removal.call, removal.participant)
+        return found is not None
+
     async def close(self) -> None:
         """See `CallController.close`; the store is closed by whoever opened it."""
