@@ -18,6 +18,7 @@ from tenantcfg.service.http import (
     REQUEST_ID,
     Answer,
     ClientGone,
+    OwnWords,
     Problem,
     Request,
     Stream,
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["Application", "Watcher"]
 
 _ALIVE: Final = "/healthz"
+_NO_CONTENT: Final = 204
+_TOO_BUSY: Final = Problem("unavailable", "there are too many connections", CLOSE)
+_STOPPING: Final = Problem("unavailable", "the service is stopping", CLOSE)
 
 
 class Watcher(Protocol):
@@ -94,7 +98,7 @@ class Application:
         request = Request(scope, receive)
         route, endpoint = self._found(request.path)
         if route != _ALIVE:
-            endpoint = _too_busy
+            endpoint = _Refusing(_TOO_BUSY, endpoint)
         await self._serve(request, route, endpoint, began, send)
 
     def drain(self) -> None:
@@ -104,11 +108,11 @@ class Application:
     async def _serve(
         self, request: Request, route: str, endpoint: Endpoint, began: float, send: Send
     ) -> None:
-        named: Headers = ((REQUEST_ID, request.id),)
         try:
             answer = await self._answer(request, endpoint)
         except ClientGone:
             return
+        named: Headers = ((REQUEST_ID, request.id),)
         if isinstance(answer, Stream):
             await self._stream(answer, named, request, send)
         else:
@@ -122,16 +126,16 @@ class Application:
         try:
             return await endpoint(request)
         except Problem as problem:
-            return problem.answer()
+            return _worded(problem, request, endpoint)
         except ClientGone:
             raise
         except asyncio.CancelledError:
             # Nobody but a server that stops, and has waited long enough, ends a request.
-            return Problem("unavailable", "the service is stopping", CLOSE).answer()
+            return _worded(_STOPPING, request, endpoint)
         except Exception as why:  # noqa: BLE001 - it becomes the answer
             if self._watcher is not None:
                 self._watcher.failed(why)
-            return _failure(why).answer()
+            return _worded(_failure(why), request, endpoint)
 
     def _found(self, path: bytes) -> tuple[str, Endpoint]:
         found = self._exact.get(path)
@@ -175,7 +179,9 @@ class Application:
 
 
 async def _send(answer: Answer, named: Headers, request: Request, send: Send) -> None:
-    headers = (*answer.headers, (b"content-length", b"%d" % len(answer.body)), *named)
+    headers: Headers = (*answer.headers, *named)
+    if answer.status != _NO_CONTENT:
+        headers = (*headers, (b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     body = b"" if request.method == "HEAD" else answer.body
     await send({"type": "http.response.body", "body": body})
@@ -185,8 +191,21 @@ async def _nothing_here(_: Request) -> Answer:
     raise Problem("not_found", "there is nothing at this path")
 
 
-async def _too_busy(_: Request) -> Answer:
-    raise Problem("unavailable", "there are too many connections", CLOSE)
+class _Refusing:
+    """Answers every request with *problem*, as *endpoint* words it."""
+
+    def __init__(self, problem: Problem, endpoint: Endpoint) -> None:
+        self._problem = problem
+        self._endpoint = endpoint
+
+    async def __call__(self, request: Request, /) -> Answer:
+        return _worded(self._problem, request, self._endpoint)
+
+
+def _worded(problem: Problem, request: Request, endpoint: Endpoint) -> Answer:
+    if isinstance(endpoint, OwnWords):
+        return endpoint.worded(problem, request)
+    return problem.answer()
 
 
 def _failure(why: Exception) -> Problem:

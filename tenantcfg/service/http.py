@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 from uuid import uuid4
 
 from tenantcfg import i_json
@@ -32,6 +32,7 @@ __all__ = [
     "ClientGone",
     "Endpoint",
     "Headers",
+    "OwnWords",
     "Problem",
     "Request",
     "Stream",
@@ -128,6 +129,14 @@ class Endpoint(Protocol):
 
     async def __call__(self, request: Request, /) -> Answer | Stream:
         """Answer *request*."""
+
+
+@runtime_checkable
+class OwnWords(Protocol):
+    """An endpoint whose contract has errors of its own form, also those of the server's."""
+
+    def worded(self, problem: Problem, request: Request, /) -> Answer:
+        """*problem*, as it goes out from here."""
 
 
 # Made once: json's own functions make one for each text.
