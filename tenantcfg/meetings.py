@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_MEETING_ID",
+    "MAX_MEETING_TEXT",
     "Call",
     "CallState",
     "Direction",
@@ -27,11 +28,15 @@ __all__ = [
     "Refusal",
     "Removal",
     "Removed",
+    "UnknownCall",
     "meeting_id",
+    "meeting_text",
 ]
 
 MAX_MEETING_ID = 512
 """The longest id of a call or a participant, in characters (docs, limits)."""
+MAX_MEETING_TEXT = 1_000
+"""The longest subject of a call and name of a participant, in characters (docs, limits)."""
 
 T = TypeVar("T")
 
@@ -217,6 +222,12 @@ class Refusal:
     participant: str | None = None
 
 
+class UnknownCall(InvalidInput):
+    """The tenant has no call of this id: make it known, or correct the id."""
+
+    code = "unknown_call"
+
+
 def meeting_id(what: str, text: object) -> str:
     """
     *text* as the id of a *what*, a call or a participant: 1 to 512 printable characters, kept.
@@ -233,4 +244,23 @@ def meeting_id(what: str, text: object) -> str:
         why = "it holds a character that cannot be printed"
     if why:
         raise InvalidInput(f"not the id of a {what}", subject=quoted(text), why=why)
+    return text
+
+
+def meeting_text(what: str, text: object) -> str:
+    """
+    *text* as *what*, a subject or a name: 1,000 characters at most, kept as it is.
+
+    Raises:
+        InvalidInput: it is longer, or holds what no database keeps (NUL, half a surrogate pair).
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{what}: str is wanted, not {type(text).__name__}")
+    why = ""
+    if len(text) > MAX_MEETING_TEXT:
+        why = f"it has {len(text)} characters, {MAX_MEETING_TEXT} are allowed"
+    elif any(one == "\0" or "\ud800" <= one <= "\udfff" for one in text):
+        why = "it holds a character that cannot be stored"
+    if why:
+        raise InvalidInput(f"not a {what}", subject=quoted(text), why=why)
     return text

@@ -39,7 +39,9 @@ from tenantcfg.meetings import (
     Page,
     Participant,
     Removed,
+    UnknownCall,
     meeting_id,
+    meeting_text,
 )
 from tenantcfg.store.changing import known
 from tenantcfg.store.failures import damaged
@@ -80,9 +82,9 @@ class Roster:
         Raises:
             UnknownTenant: the store does not know its tenant.
             Conflict: the tenant has a call of this id.
-            InvalidInput: its id cannot be one.
+            InvalidInput: its id or its subject cannot be one.
         """
-        meeting_id("call", call.id)
+        _require_writable(call)
         with self._changing(what_if=what_if) as within:
             known(within, call.tenant)
             if _call_row(within, call.tenant, call.id) is not None:
@@ -91,12 +93,42 @@ class Roster:
                 within.connection.execute(insert(calls), _columns_of_call(call, within.now))
             return replace(call, sequence=0)
 
+    def report_call(self, call: Call) -> bool:
+        """
+        Make *call* known, or describe it anew; whether it is new. Who is in it stays.
+
+        Raises:
+            UnknownTenant, InvalidInput: as `new_call`.
+            Conflict: it came and went at the same moment.
+        """
+        _require_writable(call)
+        if self._described(call):
+            return False
+        try:
+            self.new_call(call)
+        except Conflict:
+            # Somebody else reported it meanwhile.
+            if not self._described(call):
+                raise
+            return False
+        return True
+
+    def _described(self, call: Call) -> bool:
+        """Describe *call* anew; False: there is none."""
+        with self._changing(what_if=False) as within:
+            known(within, call.tenant)
+            found = _lock_call(within, call.tenant, call.id)
+            if found is not None and _call(found) != replace(call, sequence=found.sequence):
+                columns = _description_of_call(call)
+                within.connection.execute(_DESCRIBE_CALL, {**_of(call.tenant, call.id), **columns})
+            return found is not None
+
     def end_call(self, tenant: TenantId, call: str, *, what_if: bool = False) -> int:
         """
         End *call*: it is forgotten, with all who are in it; how many those were.
 
         Raises:
-            InvalidInput: there is no such call.
+            UnknownCall: there is no such call.
         """
         with self._changing(what_if=what_if) as within:
             _require_call(within, tenant, call, lock=not what_if)
@@ -115,11 +147,12 @@ class Roster:
         Reporting the same again changes nothing.
 
         Raises:
-            InvalidInput: there is no such call, or the id cannot be one.
+            UnknownCall: there is no such call.
+            InvalidInput: an id or a name cannot be one.
             Conflict: the one of this id was removed from this call by this service. There is no
                 way back: whoever joins again has another id.
         """
-        meeting_id("participant", participant.id)
+        _require_writable(participant)
         with self._changing(what_if=what_if) as within:
             found = _require_call(within, tenant, call, lock=not what_if)
             there = _participant_row(within, tenant, call, participant.id)
@@ -143,23 +176,25 @@ class Roster:
         Say that *participant* has answered; False: it was said before.
 
         Raises:
-            InvalidInput: there is no such call, or nobody of this id in it.
+            UnknownCall: there is no such call.
+            InvalidInput: nobody of this id is in it.
         """
-        there = self.participant(tenant, call, participant)
-        if there is None:
-            self._require_call(tenant, call)
-            raise _nobody(participant)
-        if there.answered:
-            return False
-        self.report(tenant, call, replace(there, answered=True), what_if=what_if)
-        return True
+        with self._changing(what_if=what_if) as within:
+            found = _require_call(within, tenant, call, lock=not what_if)
+            row = _participant_row(within, tenant, call, participant)
+            if row is None:
+                raise _nobody(participant)
+            there = _participant(row)
+            if not there.answered and not what_if:
+                self._put(within, found, replace(there, answered=True), new=False)
+            return not there.answered
 
     def left(self, tenant: TenantId, call: str, participant: str, *, what_if: bool = False) -> bool:
         """
         Take *participant* out of *call*, as they left; False: they are not in it.
 
         Raises:
-            InvalidInput: there is no such call.
+            UnknownCall: there is no such call.
         """
         with self._changing(what_if=what_if) as within:
             _require_call(within, tenant, call, lock=not what_if)
@@ -185,6 +220,8 @@ class Roster:
             InvalidInput: *after* is of no page.
         """
         made_at, _, behind = (after or f"{_BEFORE_ALL}:").partition(":")
+        if not behind.isprintable():
+            raise _no_page(after or "")
         values = {"of_tenant": tenant.value, "made_at": _number(made_at), "behind": behind}
         with self._database.reading() as reading:
             rows = reading.connection.execute(_CALLS, {**values, "most": limit + 1}).all()
@@ -229,7 +266,9 @@ class Roster:
             InvalidInput: none was begun, or it is settled.
         """
         with self._database.recording() as within:
-            row = within.connection.execute(_BEGUN, {"of_request": request_id}).one_or_none()
+            # Held: whoever settles it meanwhile has to wait, and finds it settled.
+            begun = _BEGUN.with_for_update()
+            row = within.connection.execute(begun, {"of_request": request_id}).one_or_none()
             if row is None:
                 raise InvalidInput("no removal to carry out", subject=quoted(request_id))
             tenant = TenantId.exact(row.tenant)
@@ -268,14 +307,21 @@ class Roster:
                 for row in rows
             )
 
-    def last_removed(self) -> int:
-        """The number of the newest removal; 0: there was none."""
-        with self._database.reading() as reading:
-            return int(reading.connection.scalar(_LAST_NUMBER) or 0)
+    def last_removed(
+        self, *, up_to: int | None = None, tenants: Collection[str] | None = None
+    ) -> int:
+        """
+        The number of the newest removal; 0: there was none.
 
-    def _require_call(self, tenant: TenantId, call: str) -> None:
-        if self.call(tenant, call) is None:
-            raise _no_call(call)
+        Of those *up_to* a number, and of *tenants* only, where these are not None.
+        """
+        statement = _LAST_NUMBER
+        if up_to is not None:
+            statement = statement.where(removals.c.number <= up_to)
+        if tenants is not None:
+            statement = statement.where(removals.c.tenant.in_(sorted(tenants)))
+        with self._database.reading() as reading:
+            return int(reading.connection.scalar(statement) or 0)
 
     def _put(self, within: Reading, call: Any, participant: Participant, *, new: bool) -> None:  # noqa: ANN401
         row = {"tenant": call.tenant, "call": call.call, "participant": participant.id}
@@ -314,6 +360,7 @@ _THE_ONE = and_(_THOSE_IN, participants.c.participant == _WHOM)
 
 _ONE_CALL = select(calls).where(_THE_CALL)
 _END = delete(calls).where(_THE_CALL)
+_DESCRIBE_CALL = update(calls).where(_THE_CALL)
 _MOVE_ON = update(calls).where(_THE_CALL).values(sequence=calls.c.sequence + 1)
 _CALLS = (
     select(calls)
@@ -410,22 +457,45 @@ def _number(written: str) -> int:
     except ValueError:
         found = None
     if found is None or not -1 <= found < 1 << 62:
-        raise InvalidInput("not of a page", subject=quoted(written), hint="begin at the first")
+        raise _no_page(written)
     return found
+
+
+def _no_page(written: str) -> InvalidInput:
+    return InvalidInput("not of a page", subject=quoted(written), hint="begin at the first")
 
 
 # Rows and values
 
 
+def _require_writable(reported: Call | Participant) -> None:
+    """Whether all that *reported* says can be kept."""
+    if isinstance(reported, Call):
+        meeting_id("call", reported.id)
+        if reported.subject is not None:
+            meeting_text("subject", reported.subject)
+        return
+    meeting_id("participant", reported.id)
+    who = reported.identity
+    if who is None:
+        return
+    meeting_id(who.kind.value, who.id)
+    if who.display_name is not None:
+        meeting_text("name", who.display_name)
+    if who.tenant is not None:
+        meeting_id("tenant", who.tenant)
+
+
 def _columns_of_call(call: Call, now: Instant) -> dict[str, Any]:
+    key = {"tenant": call.tenant.value, "call": call.id, "made_at": now, "sequence": 0}
+    return {**key, **_description_of_call(call)}
+
+
+def _description_of_call(call: Call) -> dict[str, Any]:
     return {
-        "tenant": call.tenant.value,
-        "call": call.id,
-        "made_at": now,
         "state": call.state.value,
         "direction": call.direction.value,
         "subject": call.subject,
-        "sequence": 0,
     }
 
 
@@ -469,8 +539,8 @@ def _participant(row: Any) -> Participant:  # noqa: ANN401 - a row
         raise damaged(f"a participant cannot be read: {why}") from why
 
 
-def _no_call(call: str) -> InvalidInput:
-    return InvalidInput("unknown call", subject=quoted(call), hint="tenantcfg call show lists them")
+def _no_call(call: str) -> UnknownCall:
+    return UnknownCall("unknown call", subject=quoted(call), hint="tenantcfg call show lists them")
 
 
 def _nobody(participant: str) -> InvalidInput:

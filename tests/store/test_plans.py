@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event, insert, text
 
 from tenantcfg import (
     AppId,
@@ -28,17 +28,21 @@ from tenantcfg import (
 from tenantcfg.history import Actor
 from tenantcfg.instants import Instant
 from tenantcfg.keys import Right, ServiceKey
+from tenantcfg.meetings import Call, Outcome, Participant, Refusal
 from tenantcfg.store import (
     admin,
     postgresql,
     questions,
     reasons,
+    schema,
     searches,
     snapshots,
     statements,
 )
 from tenantcfg.store.address import Address
 from tenantcfg.store.engine import engine_of
+from tenantcfg.store.removals import Removals
+from tenantcfg.store.roster import Roster
 from tests.stores import a_key
 
 if TYPE_CHECKING:
@@ -51,6 +55,14 @@ APPS = tuple(AppId(f"app-{number}") for number in range(30))
 TENANT, APP = TENANTS[7], APPS[3]
 EARLIER = Revision(60)
 RIGHTS = (Right.CHECK,)
+MAY: dict[str, Any] = {
+    "tenant": TENANTS[10],
+    "app": APP,
+    "call": "call-1",
+    "participant": "5",
+    "controller": "roster",
+}
+"""Somebody who may be removed, as nobody above takes the right away."""
 
 # Who asks for all rows is answered by reading all rows; everything else goes by an index.
 READS_ALL = {
@@ -131,6 +143,41 @@ DOORS: dict[str, Callable[[Store], object]] = {
     "undo a removal": lambda store: store.undo(
         store.remove_tenant(TENANTS[13], by=BY).revision, by=BY
     ),
+    "call": lambda store: store.roster.call(TENANT, "call-1"),
+    "calls": lambda store: store.roster.calls(TENANT, limit=3),
+    "calls after": lambda store: store.roster.calls(TENANT, after="2:call-2", limit=3),
+    "participant": lambda store: store.roster.participant(TENANT, "call-1", "3"),
+    "participants": lambda store: store.roster.participants(TENANT, "call-1", limit=3),
+    "participants after": lambda store: store.roster.participants(
+        TENANT, "call-1", after="4", limit=3
+    ),
+    "new call": lambda store: store.roster.new_call(Call(TENANT, "new")),
+    "report a call": lambda store: store.roster.report_call(Call(TENANT, "new", subject="Tea")),
+    "end a call": lambda store: store.roster.end_call(TENANT, "call-2"),
+    "report": lambda store: store.roster.report(TENANT, "call-1", Participant("new")),
+    "report anew": lambda store: store.roster.report(
+        TENANT, "call-1", Participant("new", answered=False)
+    ),
+    "answered": lambda store: store.roster.answered(TENANT, "call-1", "new"),
+    "left": lambda store: store.roster.left(TENANT, "call-1", "new"),
+    "begin": lambda store: store.removals.begin("fresh", **MAY),
+    "remove from a call": lambda store: store.roster.remove("fresh"),
+    "removed": lambda store: store.roster.removed(500, limit=3),
+    "removed of tenants": lambda store: store.roster.removed(500, limit=3, tenants=[TENANT.value]),
+    "last removed": lambda store: store.roster.last_removed(),
+    "last removed of tenants": lambda store: store.roster.last_removed(
+        up_to=700, tenants=[TENANT.value, TENANTS[8].value]
+    ),
+    "begin another": lambda store: store.removals.begin("other", **MAY),
+    "settle": lambda store: store.removals.settle("other", Outcome.FAILED),
+    "open": lambda store: store.removals.open("roster", before=Instant(2**52)),
+    "find": lambda store: store.removals.find("request-7"),
+    "find a refusal": lambda store: store.removals.find("refusal-7"),
+    "was removed": lambda store: store.removals.was_removed(TENANT, "call-1", "7"),
+    "of": lambda store: store.removals.of(TENANT, limit=3),
+    "refuse": lambda store: store.removals.refuse(
+        Refusal("new", Instant(1), TENANT, APP, "DELETE", 403, "code", "why")
+    ),
 }
 
 
@@ -145,7 +192,46 @@ def store(store_url: str) -> Iterator[Store]:
             store.modify(tenant, ListModifier(replace=APPS[:20]), by=BY)
         for number in range(10):
             a_key(store, f"key {number}")
+        fill_roster(store_url)
         yield store
+
+
+def fill_roster(url: str) -> None:
+    """Put 5 calls of 10 into each tenant, and a thousand removals and refusals into the store."""
+    calls = [
+        {"tenant": tenant.value, "call": f"call-{number}", "made_at": number, "sequence": 10}
+        | {"state": "established", "direction": "incoming"}
+        for tenant in TENANTS
+        for number in range(5)
+    ]
+    people = [
+        {"tenant": one["tenant"], "call": one["call"], "participant": str(place), "place": place}
+        | {"answered": True, "in_lobby": False, "muted": False}
+        for one in calls
+        for place in range(1, 11)
+    ]
+    done: list[dict[str, Any]] = [
+        {"at": number, "tenant": TENANTS[number % 40].value, "app": APP.value}
+        | {"call": "call-1", "participant": str(number)}
+        for number in range(1_000)
+    ]
+    removals = [
+        {"request_id": f"request-{one['at']}", "revision": 1, "controller": "roster"}
+        | {"outcome": "removed", "settled_at": one["at"], "number": one["at"] + 1, **one}
+        for one in done
+    ]
+    refusals = [
+        {"request_id": f"refusal-{one['at']}", "method": "DELETE", "status": 403}
+        | {"code": "code", "why": "why", **one, "at": 2**52}
+        for one in done
+    ]
+    engine = engine_of(Address.parse(url))
+    with engine.begin() as connection:
+        connection.execute(insert(schema.calls), calls)
+        connection.execute(insert(schema.participants), people)
+        connection.execute(insert(schema.removals), removals)
+        connection.execute(insert(schema.refusals), refusals)
+    engine.dispose()
 
 
 @contextmanager
@@ -182,12 +268,13 @@ def plans(url: str, sent: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
 
 
 BY_KEY = re.compile(r"ORDER BY (changes|tenants)\.(?:revision|tenant)(?: DESC)?\s+LIMIT")
+BESIDE = {"calls", "participants", "refusals", "removals"}
 
 
 def read_through(plan: str) -> set[str]:
     """The tables that are read from end to end."""
     found = re.findall(r"^SCAN (\w+)|Seq Scan on (\w+)", plan, re.MULTILINE)
-    ours = {"changes", "change_apps", "grants", "keys", "tenants"}
+    ours = {"changes", "change_apps", "grants", "keys", "tenants"} | BESIDE
     return {one or other for one, other in found} & ours
 
 
@@ -207,7 +294,8 @@ def test_every_statement_finds_its_rows_by_an_index(store: Store, store_url: str
 def test_every_door_that_reads_or_changes_is_tried_above() -> None:
     asked = {"ask", "check", "check_many", "check_async", "explain", "near_misses", "search"}
     others = {"open", "close", "verify"}
-    doors = {name for name in vars(Store) if not name.startswith("_")} - asked - others
+    of_each = [*vars(Store), *vars(Roster), *vars(Removals)]
+    doors = {name for name in of_each if not name.startswith("_")} - asked - others
     code = " ".join(str(door.__code__.co_names) for door in DOORS.values())
     assert not {name for name in doors if f"'{name}'" not in code}
 
