@@ -27,6 +27,8 @@ __all__ = ["Folder"]
 
 _CA, _CA_KEY, _SERVER = "ca.pem", "ca-key.pem", "server.pem"
 _SIGNING, _SECRET = "signing-key.pem", "client-secret"
+_LONGEST: Final = 4096
+"""Characters of a path that are shown: somebody has to find it."""
 _SPARE_DAYS: Final = 30
 """Days that a certificate must have left at a start."""
 
@@ -77,7 +79,8 @@ class Folder:
 
     def _certify(self, now: dt.datetime) -> None:
         """A new server certificate only where need be, and a new authority even more rarely."""
-        if not self._lasts(self.authority, now, SERVER_DAYS):
+        signs = (self.path / _CA_KEY).exists()
+        if not (signs and self._lasts(self.authority, now, SERVER_DAYS)):
             authority = Authority.new(now)
             # First, so that no certificate of another authority is left behind.
             self.certificate.unlink(missing_ok=True)
@@ -142,9 +145,9 @@ def _usable(path: Path) -> Iterator[None]:
     except (OSError, ValueError, TypeError, JoseError) as why:
         raise SettingInvalid(
             "the dev issuer cannot use what it keeps",
-            subject=quoted(str(path)),
+            subject=quoted(str(path), _LONGEST),
             why=getattr(why, "strerror", None) or str(why) or "it is broken",
-            hint=f"remove {quoted(str(path))}: the next start makes it anew",
+            hint="remove that: the next start makes it anew",
         ) from why
 
 
