@@ -4,7 +4,6 @@ Whose requests proxies hold, as it was configured (check F7): tokens, or headers
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -13,32 +12,24 @@ from tenantcfg.service.proxies import HeaderCallers, TokenCallers
 from tenantcfg.service.tokens import AccessTokens, Idtyp, Issuer, TokenRules
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tenantcfg.service.proxies import Callers
     from tenantcfg.service.settings import ServiceSettings
 
-__all__ = ["Configured", "callers_of", "rules_of", "tokens_of"]
+__all__ = ["callers_of", "rules_of", "tokens_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """The callers, and the tokens behind them; None: the proxy says who it is."""
-
-    callers: Callers
-    tokens: AccessTokens | None = None
-
-
-def callers_of(told: ServiceSettings) -> Configured:
+def callers_of(told: ServiceSettings, tokens: Callable[[], AccessTokens]) -> Callers:
     """
-    The callers that *told* has proxies ask for.
+    The callers that *told* has proxies ask for; *tokens* gives the judge of theirs.
 
     Raises:
         SettingInvalid: what it says of tokens cannot be used.
     """
     if told.proxy_source == "headers":
-        certified = told.tls_client_ca is not None
-        return Configured(HeaderCallers(told.proxy_secret, certified=certified))
-    tokens = AccessTokens(rules_of(told))
-    return Configured(TokenCallers(tokens), tokens)
+        return HeaderCallers(told.proxy_secret, certified=told.tls_client_ca is not None)
+    return TokenCallers(tokens())
 
 
 def tokens_of(told: ServiceSettings) -> AccessTokens:

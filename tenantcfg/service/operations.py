@@ -28,6 +28,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from tenantcfg.calls import CallsFailed, CallsUnavailable
 from tenantcfg.decision import Deny, Permit
 from tenantcfg.errors import SettingInvalid, StoreUnusable, Unavailable
 from tenantcfg.service.http import ALLOW_GET, NO_STORE, Answer, Problem, answered
@@ -159,6 +160,13 @@ class Metrics:
             registry=self._own,
         )
 
+        self.removals = Counter(
+            "tenantcfg_removals",
+            "Removals of participants that were begun, by what became of them.",
+            ["outcome"],
+            registry=self._own,
+        )
+
     def exposed(self) -> bytes:
         """All numbers, as Prometheus reads them."""
         return generate_latest(self._whole())
@@ -255,7 +263,9 @@ class Operations:
 
     def failed(self, why: Exception) -> None:
         """See `Watcher.failed`."""
-        if isinstance(why, (Unavailable, StoreUnusable)):
+        if isinstance(why, (CallsUnavailable, CallsFailed)):
+            _LOG.warning("the call controller cannot be asked", code=why.code, why=str(why))
+        elif isinstance(why, (Unavailable, StoreUnusable)):
             self._metrics.failures.labels(why.code).inc()
             _LOG.warning("the store cannot be asked", code=why.code, why=str(why))
         else:

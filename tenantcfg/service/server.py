@@ -116,7 +116,7 @@ def require(told: ServiceSettings, database_url: str) -> None:
     if told.read_url is not None:
         _require_server("read_url", told.read_url)
         _require_server("read_url is set, and the store", database_url)
-    if told.proxy_source == "token":
+    if told.proxy_source == "token" or (told.calls is not None and not told.dev_issuer):
         from tenantcfg.service.callers import rules_of  # noqa: PLC0415 - only if wanted
 
         rules_of(told)

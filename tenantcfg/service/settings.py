@@ -243,6 +243,28 @@ class ServiceSettings:
         repr=False,
         metadata=_said("that a proxy on this machine shows in X-Tenantcfg-Secret", _long_enough),
     )
+    calls: Literal["roster", "janus"] | None = field(
+        default=None,
+        metadata=_said(
+            "who holds the calls of the participants API: the store's roster, or a Janus server; "
+            "without it there is none",
+            _one_of("roster", "janus"),
+        ),
+    )
+    calls_unanswered: Literal["refuse", "cancel"] = field(
+        default="refuse",
+        metadata=_said(
+            "whether one who has not answered the call may be removed",
+            _one_of("refuse", "cancel"),
+        ),
+    )
+    calls_limit: int = field(
+        default=600,
+        metadata=_said(
+            "requests a minute of an app in a tenant, and bad tokens of an address, to each worker",
+            _whole(1, 1_000_000),
+        ),
+    )
     entra_issuers: tuple[str, ...] = field(
         default=(),
         metadata=_said("of tokens that are taken; {tid} stands for the token's tenant", _texts),
@@ -497,6 +519,7 @@ def _judge(told: ServiceSettings) -> None:
             _need(told, "proxy_source", needed, value="token")
     if told.proxy_source == "headers":
         _judge_headers(told)
+    _judge_calls(told)
 
 
 def _judge_without_keys(told: ServiceSettings) -> None:
@@ -541,6 +564,14 @@ def _judge_dev_issuer(told: ServiceSettings) -> None:
             why="the dev issuer has tokens and certificates of its own, and is behind no proxy",
             hint="unset one",
         )
+
+
+def _judge_calls(told: ServiceSettings) -> None:
+    if told.calls is None or told.dev_issuer:
+        return
+    # Links begin with the last one: the header Host is anybody's.
+    for needed in ("entra_issuers", "entra_audiences", "public_url"):
+        _need(told, "calls", needed, value=told.calls)
 
 
 def _judge_headers(told: ServiceSettings) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tenantcfg.service.authzen import Askers, Recorder
     from tenantcfg.service.http import Endpoint
     from tenantcfg.service.settings import Bind, ServiceSettings
+    from tenantcfg.service.tokens import AccessTokens
 
 __all__ = ["Worker"]
 
@@ -93,6 +94,7 @@ class _Parts:
         self._decisions = Counted(StoreDecisions(store), self._metrics)
         self._starts: list[Any] = []
         self._stops: list[Any] = [self._end_in_any_case, self._close]
+        self._judge: AccessTokens | None = None
         self._recorder = self._recording()
         self._standby = self._watched_standby()
 
@@ -102,6 +104,8 @@ class _Parts:
         endpoints = {**self._authzen(), **self._operations(), **pages(told.public_url)}
         if told.proxy_source is not None:
             endpoints |= self._proxies()
+        if told.calls is not None:
+            endpoints |= self._participants()
         if told.dev_issuer:
             endpoints |= self._dev_issuer()
         application = Application(
@@ -169,16 +173,37 @@ class _Parts:
         from tenantcfg.service.callers import callers_of  # noqa: PLC0415 - only if wanted
         from tenantcfg.service.proxies import proxies  # noqa: PLC0415
 
-        configured = callers_of(self._told)
-        if configured.tokens is not None:
-            self._starts.append(configured.tokens.prepare)
-            self._stops.append(configured.tokens.close)
         return proxies(
             self._decisions,
-            configured.callers,
+            callers_of(self._told, self._tokens),
             failed=self._watcher.failed,
             recorder=self._recorder,
         )
+
+    def _participants(self) -> dict[bytes, Endpoint]:
+        from tenantcfg.service.participants.configured import configured  # noqa: PLC0415 - as above
+
+        removals = self._metrics.removals
+        made = configured(
+            self._told,
+            self._store,
+            self._tokens(),
+            tally=lambda outcome: removals.labels(outcome.value).inc(),
+            failed=self._watcher.failed,
+        )
+        self._starts.append(made.remover.start)
+        self._stops.insert(1, made.remover.stop)
+        return made.endpoints
+
+    def _tokens(self) -> AccessTokens:
+        """The judge of tokens: one, so that keys are fetched once."""
+        from tenantcfg.service.callers import tokens_of  # noqa: PLC0415 - as above
+
+        if self._judge is None:
+            self._judge = tokens_of(self._told)
+            self._starts.append(self._judge.prepare)
+            self._stops.append(self._judge.close)
+        return self._judge
 
     def _dev_issuer(self) -> dict[bytes, Endpoint]:
         from tenantcfg.service.dev_issuer import DevIssuer  # noqa: PLC0415 - only if wanted

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, insert, literal_column, select, update
+from sqlalchemy import and_, bindparam, delete, insert, literal_column, select, text, update
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.errors import InvalidInput, quoted
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from tenantcfg.decision import Decision
-    from tenantcfg.store.engine import Database
+    from tenantcfg.store.engine import Database, Recording
 
 __all__ = ["KEPT", "Removals"]
 
@@ -76,16 +76,22 @@ class Removals:
                 within.connection.execute(insert(removals), row)
             return decision
 
-    def settle(self, request_id: str, outcome: Outcome, why: str | None = None) -> None:
+    def settle(self, request_id: str, outcome: Outcome, why: str | None = None) -> Outcome:
         """
-        Say what became of the removal *request_id*; `Outcome.UNKNOWN` leaves it to be settled.
+        Say what became of the removal *request_id*; what stands there then.
 
-        One that is settled stays as it is.
+        `Outcome.UNKNOWN` leaves it to be settled. One that is settled stays as it is. Of several
+        that were under way together for the same participant one has removed them, the first that
+        is settled so; the others found nobody (participants P13).
         """
         with self._database.recording() as within:
+            if outcome is Outcome.REMOVED and _removed_by_another(within, request_id):
+                outcome = Outcome.ALREADY_GONE
             settled = None if outcome is Outcome.UNKNOWN else within.now
             values = {"outcome": outcome.value, "settled_at": settled, "why": why}
             within.connection.execute(_SETTLE, {"of_request": request_id, **values})
+            row = within.connection.execute(_REMOVAL, {"of_request": request_id}).one_or_none()
+            return outcome if row is None else _removal(row).outcome
 
     def open(self, controller: str, *, before: Instant) -> tuple[Removal, ...]:
         """Removals that *controller* was told, and nobody has settled; those begun *before*."""
@@ -136,6 +142,9 @@ class Removals:
             within.connection.execute(insert(refusals), row)
 
 
+# Who settles a removal waits for who does so too, and so sees it; any number, ours. On SQLite the
+# write lock does it.
+_SETTLING = 0x7E4A_17C0_4F18
 _RIGHT = one_question()
 _BY_REQUEST: ColumnElement[str] = bindparam("of_request")
 _SETTLE = update(removals).where(
@@ -143,6 +152,24 @@ _SETTLE = update(removals).where(
 )
 _REMOVAL = select(removals).where(removals.c.request_id == _BY_REQUEST)
 _REFUSAL = select(refusals).where(refusals.c.request_id == _BY_REQUEST)
+_OTHER = removals.alias("other")
+_BY_ANOTHER = (
+    select(_OTHER.c.request_id)
+    .join(
+        removals,
+        and_(
+            _OTHER.c.tenant == removals.c.tenant,
+            _OTHER.c.call == removals.c.call,
+            _OTHER.c.participant == removals.c.participant,
+        ),
+    )
+    .where(removals.c.request_id == _BY_REQUEST, _OTHER.c.request_id != _BY_REQUEST)
+    .where(
+        _OTHER.c.outcome == literal_column(f"'{Outcome.REMOVED.value}'"),
+        _OTHER.c.settled_at >= removals.c.at,
+    )
+    .limit(literal_column("1"))
+)
 _FORGET = delete(refusals).where(refusals.c.at < bindparam("before"))
 _OPEN = (
     select(removals)
@@ -166,6 +193,12 @@ _DONE = (
     )
     .limit(literal_column("1"))
 )
+
+
+def _removed_by_another(within: Recording, request_id: str) -> bool:
+    if within.connection.dialect.name == "postgresql":
+        within.connection.execute(text(f"SELECT pg_advisory_xact_lock({_SETTLING})"))
+    return within.connection.scalar(_BY_ANOTHER, {"of_request": request_id}) is not None
 
 
 def _removal(row: Any) -> Removal:  # noqa: ANN401 - a row

@@ -91,12 +91,25 @@ class TokenRefused(Exception):
 
     *why* is one line for our own log. Who sent the token does not get it (participants P17),
     and the token does not stand in it; names that it bears may, escaped.
+
+    Attributes:
+        tenant, app: whom it names, where it is good and only not of the kind that is wanted
+            (403); else None.
     """
 
-    def __init__(self, kind: Refusal, why: str) -> None:
+    def __init__(
+        self,
+        kind: Refusal,
+        why: str,
+        *,
+        tenant: TenantId | None = None,
+        app: AppId | None = None,
+    ) -> None:
         super().__init__(kind, why)
         self.kind = kind
         self.why = why
+        self.tenant = tenant
+        self.app = app
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.why}"
@@ -293,14 +306,10 @@ class AccessTokens:
 
     def _holder(self, claims: Mapping[str, Any], tenant: TenantId) -> TokenHolder:
         version, app = _application(claims)
-        self._an_applications_own(claims)
-        if app is None:
-            raise TokenRefused(Refusal.TYPE_UNKNOWN, "it names no application")
-        if any(str(claims.get(proof)) == _PUBLIC_CLIENT for _, proof in _COLUMNS.values()):
-            raise TokenRefused(Refusal.TYPE_UNKNOWN, "its client proved nothing")
-        wanted, roles = self._rules.required_roles, claims.get("roles")
-        if wanted and not (isinstance(roles, list) and any(one in roles for one in wanted)):
-            raise TokenRefused(Refusal.ROLES_MISSING, "it has none of the required roles")
+        unfit = self._unfit(claims)
+        if unfit is not None or app is None:
+            kind, why = unfit or (Refusal.TYPE_UNKNOWN, "it names no application")
+            raise TokenRefused(kind, why, tenant=tenant, app=app)
         return TokenHolder(
             app=app,
             tenant=tenant,
@@ -309,18 +318,32 @@ class AccessTokens:
             version=version,
         )
 
-    def _an_applications_own(self, claims: Mapping[str, Any]) -> None:
-        """Refuse what is, or may be, a user's (participants P7)."""
+    def _unfit(self, claims: Mapping[str, Any]) -> tuple[Refusal, str] | None:
+        """Why a good token is not of the kind that is wanted; None: it is."""
+        users = self._users(claims)
+        if users is not None:
+            return users
+        if any(str(claims.get(proof)) == _PUBLIC_CLIENT for _, proof in _COLUMNS.values()):
+            return Refusal.TYPE_UNKNOWN, "its client proved nothing"
+        wanted, roles = self._rules.required_roles, claims.get("roles")
+        if wanted and not (isinstance(roles, list) and any(one in roles for one in wanted)):
+            return Refusal.ROLES_MISSING, "it has none of the required roles"
+        return None
+
+    def _users(self, claims: Mapping[str, Any]) -> tuple[Refusal, str] | None:
+        """Why it is, or may be, a user's (participants P7); None: it is an application's own."""
         kind = claims.get("idtyp")
         if "scp" in claims or kind == "user":
-            raise TokenRefused(Refusal.DELEGATED, "it is a user's")
+            return Refusal.DELEGATED, "it is a user's"
         if "idtyp" not in claims:
             if self._rules.idtyp is Idtyp.REQUIRED:
-                raise TokenRefused(
-                    Refusal.TYPE_UNKNOWN, "it has no idtyp, an optional claim to be asked for"
+                return (
+                    Refusal.TYPE_UNKNOWN,
+                    "it has no idtyp, an optional claim to be asked for",
                 )
         elif kind != "app":
-            raise TokenRefused(Refusal.TYPE_UNKNOWN, "its idtyp is not app")
+            return Refusal.TYPE_UNKNOWN, "its idtyp is not app"
+        return None
 
 
 def _claims(payload: bytes) -> dict[str, Any]:
