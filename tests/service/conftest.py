@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.service.bots import a_bot, publish
+from tests.service.key_server import running_key_server
 from tests.service.served import Service
 from tests.service.stock import Stock, stocked
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.postgres import Server
+    from tests.service.bots import Bot
+    from tests.service.key_server import KeyServer
     from tests.templates import FileTemplate, TablesTemplate
 
 CASES = Path(__file__).parent / "authzen"
@@ -71,6 +75,43 @@ def file_service(file_stock: Stock) -> Iterator[Service]:
     """A service on the stock in an embedded store."""
     with serving(file_stock) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyServer]:
+    """The key server of the issuer that the services of the participants API believe."""
+    with running_key_server(tmp_path_factory.mktemp("issuer")) as server:
+        publish(server)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def file_bot(
+    tmp_path_factory: pytest.TempPathFactory, file_template: FileTemplate, issuer: KeyServer
+) -> Iterator[Bot]:
+    """A bot that may act, whose service has an embedded store."""
+    path = tmp_path_factory.mktemp("bot") / "store" / "store.db"
+    file_template.copy_to(path)
+    with a_bot(f"sqlite:///{path}", issuer) as (bot, _):
+        yield bot
+
+
+@pytest.fixture(scope="session")
+def shared_bot(
+    postgres: Server, tables_template: TablesTemplate, issuer: KeyServer
+) -> Iterator[Bot]:
+    """A bot that may act, whose service has a store in PostgreSQL."""
+    with postgres.database() as url:
+        tables_template.copy_to(url)
+        with a_bot(url, issuer) as (bot, _):
+            yield bot
+
+
+@pytest.fixture(params=["file", "shared"])
+def bot(request: pytest.FixtureRequest) -> Bot:
+    """A bot that may act, once with each database; who changes rights brings them back."""
+    found: Bot = request.getfixturevalue(f"{request.param}_bot")
+    return found
 
 
 def serving(stock: Stock, *options: str) -> Service:

@@ -11,7 +11,6 @@ import asyncio
 import json
 import time
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,38 +30,27 @@ from tenantcfg.service.tokens import (
     token_of,
 )
 from tests.service.key_server import Page, running_key_server
+from tests.service.token_cases import ANOTHER, CASES, V1, V2, made, published
 from tests.service.token_maker import (
     APP,
     AUDIENCE,
     OBJECT,
     TENANT,
-    Keys,
     claims_of,
-    encoded,
-    json_of,
-    jwk,
-    text_of,
-    token,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.service.key_server import KeyServer
 
-CASES: list[dict[str, Any]] = json.loads(
-    Path(__file__).with_name("token_cases.json").read_text(encoding="utf-8")
-)["cases"]
-ANOTHER = "7d1a2b3c-0000-4000-8000-0000000000aa"
 NOW = int(time.time())
 
-V1 = "https://sts.example.net/{tid}/"
-V2 = "https://login.example.com/{tid}/v2.0"
 HOLDERS = {
     form: TokenHolder(AppId(APP), TenantId(TENANT), "dGhpcy1pcy1hbi1pZA", OBJECT, version)
     for form, version in (("v1", "1.0"), ("v2", "2.0"))
 }
-KEYS = Keys()
 
 
 @pytest.fixture(scope="module")
@@ -72,26 +60,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyServer]:
         for form in ("v1", "v2"):
             server.pages[f"/{form}"] = Page(json.dumps({"keys": published(form)}).encode())
         yield server
-
-
-def published(form: str) -> list[dict[str, Any]]:
-    """The set of keys of an issuer: good ones, and those that must not be used."""
-    template, theirs = (V1, V2) if form == "v1" else (V2, V1)
-    main = KEYS["main"]
-    return [
-        jwk(main, "k1"),
-        jwk(KEYS["ec"], "ec", alg="ES256"),
-        jwk(KEYS["third"], "twice"),
-        jwk(main, "twice"),
-        jwk(main, "ours", issuer=template.replace("{tid}", "{tenantid}")),
-        jwk(main, "theirs", issuer=theirs),
-        jwk(main, "tenants", issuer=template.replace("{tid}", ANOTHER)),
-        jwk(main, "enc", use="enc"),
-        jwk(main, "ps", alg="PS256"),
-        jwk(KEYS["short"], "short"),
-        jwk(KEYS[f"only-{form}"], f"only-{form}"),
-        {"kty": "oct", "kid": "oct", "k": "c2VjcmV0"},
-    ]
 
 
 def rules(server: KeyServer, **changed: Any) -> TokenRules:
@@ -127,56 +95,12 @@ def verified(judges: dict[str, AccessTokens], server: KeyServer, given: str, **r
         return refused.kind
 
 
-def made(case: dict[str, Any], form: str) -> str:
-    """The token that a case tells of."""
-    case = json.loads(_named(json.dumps(case), form))
-    header = {"typ": "JWT", "alg": "RS256", "kid": "k1", **case.get("header", {})}
-    claims = {**claims_of(form, NOW), **case.get("claims", {})}
-    head = json_of(header, now=NOW, form=form)
-    payload = json_of(claims, now=NOW, form=form, more=case.get("more", ""))
-    whole = token(
-        text_of(case["header_text"]).encode() if "header_text" in case else head,
-        text_of(case["payload"]).encode() if "payload" in case else payload,
-        KEYS[case.get("key", "main")],
-        case.get("signed", "RS256"),
-    )
-    return edited(whole, *case["edit"]) if "edit" in case else whole
-
-
-def _named(case: str, form: str) -> str:
-    app, acr, other = ("appid", "appidacr", "azp") if form == "v1" else ("azp", "azpacr", "appid")
-    return (
-        case.replace("{app_claim}", app)
-        .replace("{acr_claim}", acr)
-        .replace("{other_claim}", other)
-        .replace("{other_form}", "v2" if form == "v1" else "v1")
-    )
-
-
-def edited(whole: str, how: str, what: str | int) -> str:
-    head, payload, signature = whole.split(".")
-    match how, what:
-        case "whole", str(text):
-            return text
-        case "append", str(text):
-            return whole + text
-        case "insert", str(text):
-            return f"{head}.{payload[:9]}{text}{payload[9:]}.{signature}"
-        case "payload", str(text):
-            return f"{head}.{encoded(text.encode())}.{signature}"
-        case "parts", int(number):
-            return ".".join(whole.split(".")[:number])
-        case "shorten", int(number):
-            return whole[:-number]
-    raise AssertionError(how)
-
-
 @pytest.mark.parametrize("form", ["v1", "v2"])
 @pytest.mark.parametrize("case", CASES, ids=[case["claim"] for case in CASES])
 def test_a_token_passes_or_is_refused_as_its_case_says(
     judges: dict[str, AccessTokens], server: KeyServer, case: dict[str, Any], form: str
 ) -> None:
-    answer = verified(judges, server, made(case, form), **case.get("rules", {}))
+    answer = verified(judges, server, made(case, form, NOW), **case.get("rules", {}))
 
     assert answer == (HOLDERS[form] if case["expect"] == "holder" else Refusal(case["expect"]))
 
@@ -189,7 +113,7 @@ def test_nothing_in_a_token_causes_a_fetch_but_of_its_issuers_own_keys(server: K
     before = set(server.asked)
     judges: dict[str, AccessTokens] = {}
     for case in CASES:
-        verified(judges, server, made(case, "v2"))
+        verified(judges, server, made(case, "v2", NOW))
 
     assert set(server.asked) - before <= {"/v1", "/v2"}
 
@@ -198,7 +122,7 @@ def test_nothing_in_a_token_causes_a_fetch_but_of_its_issuers_own_keys(server: K
 def test_one_changed_character_makes_a_token_no_good(
     judges: dict[str, AccessTokens], server: KeyServer, data: st.DataObject
 ) -> None:
-    good = made({}, "v2")
+    good = made({}, "v2", NOW)
     at = data.draw(st.integers(0, len(good) - 1))
     other = data.draw(st.characters().filter(lambda one: one != good[at]))
 
@@ -222,7 +146,7 @@ JSON = st.recursive(
 def test_no_value_of_a_claim_is_more_than_refused(
     judges: dict[str, AccessTokens], server: KeyServer, name: str, value: object, form: str
 ) -> None:
-    whole = made({"claims": {name: {"raw": json.dumps(value)}}}, form)
+    whole = made({"claims": {name: {"raw": json.dumps(value)}}}, form, NOW)
 
     answer = verified(judges, server, whole)
 
@@ -237,7 +161,7 @@ def test_no_header_is_more_than_refused(
     judges: dict[str, AccessTokens], server: KeyServer, header: dict[str, object], more: object
 ) -> None:
     for members in (header, {**header, "alg": "RS256", "kid": "k1", "x5c": more}):
-        whole = made({"header_text": json.dumps(members)}, "v2")
+        whole = made({"header_text": json.dumps(members)}, "v2", NOW)
 
         answer = verified(judges, server, whole)
 
@@ -258,9 +182,9 @@ def test_a_fixed_issuer_vouches_for_its_own_tenant_only(server: KeyServer) -> No
     )
     of_another = {"claims": {"tid": ANOTHER}}
 
-    assert asyncio.run(judge.verify(made({}, "v2"))) == HOLDERS["v2"]
+    assert asyncio.run(judge.verify(made({}, "v2", NOW))) == HOLDERS["v2"]
     with pytest.raises(TokenRefused, match="none of ours for its tenant"):
-        asyncio.run(judge.verify(made(of_another, "v2")))
+        asyncio.run(judge.verify(made(of_another, "v2", NOW)))
 
 
 def test_audit_takes_what_can_be_one_line(
@@ -268,7 +192,7 @@ def test_audit_takes_what_can_be_one_line(
 ) -> None:
     case = {"claims": {"uti": ["x"], "oid": "", "sub": "a" * 128}}
 
-    answer = verified(judges, server, made(case, "v2"))
+    answer = verified(judges, server, made(case, "v2", NOW))
 
     assert isinstance(answer, TokenHolder)
     assert (answer.token_id, answer.subject) == (None, "a" * 128)
@@ -342,7 +266,7 @@ def test_a_token_for_graph_is_explained_in_the_log(server: KeyServer) -> None:
     judge = AccessTokens(rules(server))
 
     with pytest.raises(TokenRefused, match="it is for Microsoft Graph, ask for our audience"):
-        asyncio.run(judge.verify(made({"header": {"nonce": "x"}}, "v1")))
+        asyncio.run(judge.verify(made({"header": {"nonce": "x"}}, "v1", NOW)))
 
 
 # --- Rules that cannot be used --------------------------------------------------------------------
