@@ -427,6 +427,9 @@ def load_service(
         sources[one.name] = where
     if values.get("dev_issuer"):
         values["dev_issuer_folder"] = settings.data_folder(environment) / "dev-issuer"
+        if "calls" not in values:
+            # Tokens alone are of no use.
+            values["calls"], sources["calls"] = "roster", sources["dev_issuer"]
     whole = ServiceSettings(**values, sources=sources)
     _judge(whole)
     return whole

@@ -193,7 +193,11 @@ class _Parts:
         )
         self._starts.append(made.remover.start)
         self._stops.insert(1, made.remover.stop)
-        return made.endpoints
+        if not self._told.dev_issuer:
+            return made.endpoints
+        from tenantcfg.service.dev_issuer import Direct  # noqa: PLC0415 - as above
+
+        return {path: Direct(one) for path, one in made.endpoints.items()}
 
     def _tokens(self) -> AccessTokens:
         """The judge of tokens: one, so that keys are fetched once."""

@@ -24,6 +24,7 @@ from tenantcfg.service.settings import load_service
 from tenantcfg.service.tokens import AccessTokens, Issuer, TokenRules
 from tests.cli.program import start
 from tests.service.served import Service
+from tests.service.stock import CONTOSO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,14 +173,17 @@ def test_to_look_at_the_settings_makes_nothing(file_stock: Stock, home: Path) ->
 )
 def test_what_came_through_a_proxy_gets_nothing(running: Running, header: str) -> None:
     headers = {header: "1.1 proxy.example"}
+    bearer = {"Authorization": f"Bearer {running.token()}"}
     answers = [
         running.asked(headers=headers),
         running.get(f"{TENANT}/{DISCOVERY}", headers=headers),
         running.get(f"{TENANT}/{KEYS}", headers=headers),
     ]
+    calls = running.get("v1.0/communications/calls", headers={**headers, **bearer})
 
     assert [one.status_code for one in answers] == [403, 403, 403]
     assert answers[0].json()["error"] == "forbidden"
+    assert (calls.status_code, calls.json()["error"]["code"]) == (400, "BadRequest")
 
 
 # What it says of itself
@@ -364,6 +368,25 @@ def test_the_secret_may_stand_in_the_header_too(running: Running) -> None:
 
     assert running.asked(form, headers=headers).status_code == 200
     assert running.asked(running.form(), headers=headers).status_code == 400
+
+
+def test_a_token_is_asked_for_no_more_than_the_right_that_the_tenant_gives(
+    running: Running,
+) -> None:
+    def asked(tenant: str) -> httpx.Response:
+        token = running.asked(tenant=tenant).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        return running.get("v1.0/communications/calls", headers=headers)
+
+    # APP may act there, and not where nobody knows the tenant.
+    assert asked(str(CONTOSO)).json()["value"] == []
+    assert asked(TENANT).status_code == 403
+
+
+def test_without_the_setting_calls_are_those_of_the_roster() -> None:
+    told = load_service({"HOME": "/home/dana"}, {"dev_issuer": True})
+
+    assert (told.calls, told.sources["calls"]) == ("roster", "--dev-issuer")
 
 
 def test_what_microsofts_clients_send_besides_is_ignored(running: Running) -> None:

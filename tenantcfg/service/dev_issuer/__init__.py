@@ -13,13 +13,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tenantcfg.service.dev_issuer.issuer import AUDIENCE, SCOPE, DevIssuer
+from tenantcfg.service.dev_issuer.issuer import AUDIENCE, SCOPE, DevIssuer, Direct
 from tenantcfg.service.dev_issuer.keeping import Folder
 
 if TYPE_CHECKING:
     from tenantcfg.service.settings import ServiceSettings
 
-__all__ = ["AUDIENCE", "SCOPE", "DevIssuer", "Folder", "issuing"]
+__all__ = ["AUDIENCE", "SCOPE", "DevIssuer", "Direct", "Folder", "issuing"]
 
 
 def issuing(told: ServiceSettings, port: int) -> ServiceSettings:

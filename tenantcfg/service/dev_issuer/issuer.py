@@ -19,7 +19,15 @@ from joserfc import jwt
 from tenantcfg.ids import is_guid
 from tenantcfg.service.askers import require_direct
 from tenantcfg.service.dev_issuer.keeping import Folder
-from tenantcfg.service.http import ALLOW_GET, ALLOW_POST, Answer, Headers, Problem, answered
+from tenantcfg.service.http import (
+    ALLOW_GET,
+    ALLOW_POST,
+    Answer,
+    Headers,
+    OwnWords,
+    Problem,
+    answered,
+)
 from tenantcfg.service.tokens import AccessTokens, Issuer, TokenRules
 
 if TYPE_CHECKING:
@@ -27,10 +35,10 @@ if TYPE_CHECKING:
 
     from joserfc.jwk import RSAKey
 
-    from tenantcfg.service.http import Request
+    from tenantcfg.service.http import Endpoint, Request, Stream
     from tenantcfg.service.settings import ServiceSettings
 
-__all__ = ["AUDIENCE", "SCOPE", "DevIssuer"]
+__all__ = ["AUDIENCE", "SCOPE", "DevIssuer", "Direct"]
 
 AUDIENCE: Final = "api://tenantcfg"
 """For whom its tokens are."""
@@ -191,6 +199,29 @@ class DevIssuer:
     def _public(self) -> dict[str, Any]:
         public = dict(self.key.as_dict(private=False))
         return {**public, "kid": self.key.thumbprint(), "use": "sig", "alg": "RS256"}
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """*endpoint*, for this machine and not through a proxy: what takes the issuer's tokens."""
+
+    endpoint: Endpoint
+
+    async def __call__(self, request: Request) -> Answer | Stream:
+        """
+        Answer as the endpoint does.
+
+        Raises:
+            Problem: ``forbidden``: it came through a proxy.
+        """
+        require_direct(request, "tokens of the dev issuer are taken on this machine, directly")
+        return await self.endpoint(request)
+
+    def worded(self, problem: Problem, request: Request) -> Answer:
+        """*problem* in the endpoint's words, if it has its own; see `OwnWords`."""
+        if isinstance(self.endpoint, OwnWords):
+            return self.endpoint.worded(problem, request)
+        return problem.answer()
 
 
 # What it is asked
