@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from tenantcfg import settings
-from tenantcfg.errors import SettingInvalid, quoted
+from tenantcfg.errors import InvalidInput, SettingInvalid, quoted
+from tenantcfg.ids import TenantId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -164,6 +165,13 @@ def _public(value: object) -> str:
     return url
 
 
+def _tenant(value: object) -> TenantId:
+    try:
+        return TenantId.parse(_text(value))
+    except InvalidInput as why:
+        raise ValueError(str(why)) from why
+
+
 def _page_key(value: object) -> bytes:
     try:
         key = bytes.fromhex(_text(value))
@@ -264,6 +272,23 @@ class ServiceSettings:
             "requests a minute of an app in a tenant, and bad tokens of an address, to each worker",
             _whole(1, 1_000_000),
         ),
+    )
+    janus_url: str | None = field(
+        default=None, metadata=_said("of the Admin API of the Janus server with the calls", _public)
+    )
+    janus_tenant: TenantId | None = field(
+        default=None, metadata=_said("whose calls all its rooms are", _tenant)
+    )
+    janus_admin_secret: str | None = field(
+        default=None, repr=False, metadata=_said("admin_secret of its janus.jcfg", _text)
+    )
+    janus_room_secret: str | None = field(
+        default=None, repr=False, metadata=_said("the secret of every room", _text)
+    )
+    janus_admin_key: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_said("admin_key of AudioBridge; without it no list has private rooms", _text),
     )
     entra_issuers: tuple[str, ...] = field(
         default=(),
@@ -570,6 +595,9 @@ def _judge_dev_issuer(told: ServiceSettings) -> None:
 
 
 def _judge_calls(told: ServiceSettings) -> None:
+    if told.calls == "janus":
+        for needed in ("janus_url", "janus_tenant", "janus_admin_secret", "janus_room_secret"):
+            _need(told, "calls", needed, value="janus")
     if told.calls is None or told.dev_issuer:
         return
     # Links begin with the last one: the header Host is anybody's.

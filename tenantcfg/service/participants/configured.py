@@ -53,7 +53,7 @@ def configured(
     Raises:
         SettingInvalid: what it says of calls cannot be used.
     """
-    public_url = told.public_url or _unnamed()
+    public_url = told.public_url or _unnamed("public_url")
     controller = controller_of(told, store)
     issuers = told.entra_issuers or (f"{public_url}/{{tid}}/v2.0",)
     admission = Admission(
@@ -81,14 +81,22 @@ def controller_of(told: ServiceSettings, store: Store) -> CallController:
     Who holds the calls.
 
     Raises:
-        SettingInvalid: it is not known, or something that it needs is missing.
+        SettingInvalid: something that it needs is missing.
     """
-    if told.calls == "roster":
-        return RosterController(store)
-    raise SettingInvalid("nobody is known who holds the calls", subject=f"calls {told.calls}")
+    return _janus(told) if told.calls == "janus" else RosterController(store)
 
 
-def _unnamed() -> NoReturn:
-    raise SettingInvalid(
-        "a setting is missing", subject="public_url", why="links of the calls API begin with it"
+def _janus(told: ServiceSettings) -> CallController:
+    from tenantcfg.calls.janus import JanusController  # noqa: PLC0415 - only if wanted
+
+    return JanusController(
+        told.janus_url or _unnamed("janus_url"),
+        told.janus_admin_secret or _unnamed("janus_admin_secret"),
+        room_secret=told.janus_room_secret or _unnamed("janus_room_secret"),
+        tenant=told.janus_tenant or _unnamed("janus_tenant"),
+        admin_key=told.janus_admin_key,
     )
+
+
+def _unnamed(setting: str) -> NoReturn:
+    raise SettingInvalid("a setting is missing", subject=setting, why="calls is set")
