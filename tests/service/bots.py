@@ -80,6 +80,9 @@ class Said:
     @classmethod
     def of(cls, reply: Reply) -> Said:
         error = json.loads(reply.body)["error"] if reply.body and reply.status != 200 else {}
+        if not isinstance(error, dict):
+            # Of another contract of the service.
+            return cls(reply.status, None, error, reply)
         inner = error.get("innerError", {}).get("code")
         return cls(reply.status, error.get("code"), inner, reply)
 
