@@ -21,7 +21,16 @@ from tenantcfg.errors import InvalidInput, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["MAX_ID_LENGTH", "AppId", "Revision", "TenantId", "is_guid", "near_misses", "slips"]
+__all__ = [
+    "MAX_ID_LENGTH",
+    "AppId",
+    "Revision",
+    "TenantId",
+    "is_guid",
+    "near_misses",
+    "pastable",
+    "slips",
+]
 
 MAX_ID_LENGTH = 128
 """The longest id, in characters (docs, limits)."""
@@ -36,6 +45,11 @@ _REVISION = re.compile(r"([0-9]{1,18})(?::[0-9a-f]{64})?")
 def is_guid(text: str) -> bool:
     """Whether *text* has the shape 8-4-4-4-12 of hexadecimal digits, in any case."""
     return _GUID.fullmatch(text) is not None
+
+
+def pastable(text: str) -> bool:
+    """Whether *text* may stand, unquoted, in a line that we print for pasting."""
+    return _PASTABLE.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,7 +96,7 @@ class _Id:
     @property
     def pastable(self) -> bool:
         """Whether the id may stand, unquoted, in a line that we print for pasting."""
-        return _PASTABLE.fullmatch(self.value) is not None
+        return pastable(self.value)
 
     def __str__(self) -> str:
         return self.value

@@ -39,6 +39,8 @@ class Right(StrEnum):
     """Decisions, searches, and the stream of changes without who and why."""
     READ = "read"
     """Searches, and the stream with who and why."""
+    MEDIA = "media"
+    """To report calls and who is in them, and to follow whom apps removed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,9 @@ __all__ = [
     "failed",
     "json_error",
     "known_apps",
+    "known_calls",
     "known_keys",
+    "known_participants",
     "known_tenants",
     "main",
     "run",
@@ -86,6 +88,7 @@ _VERBS = {
     "audit": ("tenantcfg.cli.past", "audit"),
     "tenant": ("tenantcfg.cli.tenants", "tenant"),
     "key": ("tenantcfg.cli.keys", "key"),
+    "call": ("tenantcfg.cli.calls", "call_"),
     "db": ("tenantcfg.cli.database", "db"),
     "serve": ("tenantcfg.cli.serving", "serve"),
     "wait": ("tenantcfg.cli.waiting", "wait"),
@@ -335,6 +338,24 @@ def known_keys(
     from tenantcfg.cli.completion import keys  # noqa: PLC0415
 
     return keys(ctx, parameter, incomplete)
+
+
+def known_calls(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Completion: the calls of the tenant that is meant."""
+    from tenantcfg.cli.completion import calls  # noqa: PLC0415
+
+    return calls(ctx, parameter, incomplete)
+
+
+def known_participants(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Completion: those in the call that the line names before."""
+    from tenantcfg.cli.completion import participants  # noqa: PLC0415
+
+    return participants(ctx, parameter, incomplete)
 
 
 def verb_options(*, tenant: bool = False) -> Callable[[Command], Command]:

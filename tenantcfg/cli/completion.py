@@ -8,6 +8,7 @@ a prompt must not print an error.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -16,18 +17,29 @@ from click.shell_completion import CompletionItem, get_completion_class
 from tenantcfg.cli.app import FORMATS, Run, Verb, tenantcfg
 from tenantcfg.cli.exits import Exit
 from tenantcfg.errors import TenantcfgError
-from tenantcfg.ids import AppId
+from tenantcfg.ids import AppId, pastable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from tenantcfg.ids import TenantId
     from tenantcfg.store import Store
 
-__all__ = ["apps", "complete_line", "completion", "keys", "tenants"]
+__all__ = [
+    "apps",
+    "calls",
+    "complete_line",
+    "completion",
+    "keys",
+    "participants",
+    "tenants",
+]
 
 _SHELLS = ("bash", "zsh", "fish")
 _OURS = ("--store", "--tenant", "-o", "--help")
 _TENANT_PARAMETERS = {"-tenant", "-tenantid", "--tenant"}
+_OFFERED = 1_000
+"""Calls and participants that are offered, at most."""
 _LIST_PARAMETER = "-allowremoveparticipantappids"
 
 
@@ -85,6 +97,22 @@ def keys(
     return _items(_from_store(ctx, _keys), incomplete)
 
 
+def calls(
+    ctx: click.Context, parameter: click.Parameter | None, incomplete: str
+) -> list[CompletionItem]:
+    """The ids of calls, of the tenant that is meant, that begin with *incomplete*."""
+    del parameter
+    return _items(_from_store(ctx, lambda store: _calls(ctx, store)), incomplete)
+
+
+def participants(
+    ctx: click.Context, parameter: click.Parameter | None, incomplete: str
+) -> list[CompletionItem]:
+    """The ids of those in the call that stands before, that begin with *incomplete*."""
+    del parameter
+    return _items(_from_store(ctx, lambda store: _participants(ctx, store)), incomplete)
+
+
 def _items(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
     low = incomplete.lower()
     found = dict.fromkeys(word for word in words if word.lower().startswith(low))
@@ -112,6 +140,27 @@ def _tenants(store: Store) -> list[str]:
     known = store.tenants()
     names = [one.name for one in known if one.name and AppId.exact(one.name).pastable]
     return names + [one.id.value for one in known if one.id.pastable]
+
+
+def _calls(ctx: click.Context, store: Store) -> list[str]:
+    page = store.roster.calls(_meant(ctx, store), limit=_OFFERED)
+    return [one.id for one in page.items if pastable(one.id)]
+
+
+def _participants(ctx: click.Context, store: Store) -> list[str]:
+    call = ctx.params.get("call")
+    if not call:
+        return []
+    page = store.roster.participants(_meant(ctx, store), call, limit=_OFFERED)
+    return [] if page is None else [one.id for one in page.items if pastable(one.id)]
+
+
+def _meant(ctx: click.Context, store: Store) -> TenantId:
+    """The tenant that the line means; nothing is said of it."""
+    from tenantcfg.cli.changing import context_of  # noqa: PLC0415
+
+    run = ctx.ensure_object(Run)
+    return replace(context_of(run, store), say=lambda _: None).tenant(run.tenant).id
 
 
 def _keys(store: Store) -> list[str]:

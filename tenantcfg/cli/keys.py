@@ -65,6 +65,7 @@ def _expires(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("name")
 @click.option("--check", "check", is_flag=True, help="It may ask for decisions, and search.")
 @click.option("--read", "read", is_flag=True, help="It may search, and read who changed what.")
+@click.option("--media", "media", is_flag=True, help="It may report calls, and follow removals.")
 @click.option(
     "--tenant",
     "tenants",
@@ -85,7 +86,7 @@ def new(run: Run, /, name: str, *, what_if: bool, **given: Any) -> Exit:
     """
     rights = [right for right in Right if given[right.value]]
     if not rights:
-        raise InvalidInput("a key for nothing", hint="give --check, --read, or both")
+        raise InvalidInput("a key for nothing", hint="give --check, --read or --media")
     made = ServiceKey.new(secrets.token_bytes)
     with run.open_store() as store:
         change = store.add_key(

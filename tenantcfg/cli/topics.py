@@ -20,6 +20,7 @@ SUMMARIES = {
     "audit": "Prove that the history is whole.",
     "tenant": "The tenants that the store knows.",
     "key": "The keys with which services ask.",
+    "call": "The calls that the store holds: who is in them, whom apps removed.",
     "db": "The store: upgrade, back up, restore, copy.",
     "serve": "Answer checks over HTTP.",
     "wait": "Wait until a change is in force at services.",

@@ -59,6 +59,23 @@ def test_keys_from_the_store(contoso: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "contoso" in offered("tenantcfg key new x --tenant ", monkeypatch)
 
 
+def test_calls_and_those_in_them_from_the_store(
+    two_tenants: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tenant, call in (("contoso", "c-1"), ("contoso", "c 2"), ("fabrikam", "d-1")):
+        run("call", "new", "--tenant", tenant, "--id", call)
+    run("call", "join", "c-1", "--tenant", "contoso", "--id", "p-1")
+    run("call", "join", "d-1", "--tenant", "fabrikam", "--id", "p-2")
+    assert offered("tenantcfg call show --tenant contoso ", monkeypatch) == {"c-1"}
+    assert offered("tenantcfg call end --tenant fabrikam ", monkeypatch) == {"d-1"}
+    # Which tenant is meant is not known, and nothing is said of it.
+    assert offered("tenantcfg call end ", monkeypatch) == set()
+    monkeypatch.setenv("TENANTCFG_TENANT", "contoso")
+    assert offered("tenantcfg call leave ", monkeypatch) == {"c-1"}
+    assert offered("tenantcfg call leave c-1 ", monkeypatch) == {"p-1"}
+    assert offered("tenantcfg call answer c-9 ", monkeypatch) == set()
+
+
 def test_tenants_from_the_store(two_tenants: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     both = {"contoso", "fabrikam"}
     for line in (

@@ -29,7 +29,7 @@ def test_help_needs_no_store_and_makes_none(home: Path) -> None:
     assert run("--version").out.split()[-1] == __version__
 
 
-@pytest.mark.parametrize("group", ["", "tenant", "key", "db", "audit"])
+@pytest.mark.parametrize("group", ["", "tenant", "key", "call", "db", "audit"])
 def test_a_group_shows_examples_before_its_options_and_whole_sentences(group: str) -> None:
     shown = run(*group.split(), "--help").out.partition("\n")[2]
     examples = shown[shown.index("Examples:") : shown.index("Options:")]

@@ -49,7 +49,7 @@ def test_a_new_key_is_printed_alone_and_known_from_then_on(two_tenants: Path) ->
 
 
 def test_a_key_covers_all_tenants_unless_some_are_named(contoso: Path) -> None:
-    facts = held(contoso, new("--check", "--read"))
+    facts = held(contoso, new("--check", "--read", "--media"))
     assert facts is not None
     assert (facts.tenants, facts.rights) == (None, frozenset(Right))
 
@@ -96,6 +96,13 @@ def test_an_expiry_is_that_of_the_key(contoso: Path) -> None:
     lasting = held(contoso, new("--check", "--expires-in", "90d", name="other"))
     assert lasting is not None
     assert lasting.expires_at is not None
+
+
+@pytest.mark.parametrize("right", Right)
+def test_a_key_may_what_was_said_and_no_more(contoso: Path, right: Right) -> None:
+    facts = held(contoso, new(f"--{right.value}"))
+    assert facts is not None
+    assert facts.rights == {right}
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl", "yaml", "csv", "list", "table"])

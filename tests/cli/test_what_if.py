@@ -45,6 +45,11 @@ CHANGES = {
     "key new": "key new fresh --check --tenant contoso",
     "key rotate": "key rotate calls",
     "key revoke": "key revoke calls",
+    "call new": "call new --tenant contoso --id c-2",
+    "call join": "call join c-1 --tenant contoso --guest g --id p-3",
+    "call answer": "call answer c-1 p-1 --tenant contoso",
+    "call leave": "call leave c-1 p-2 --tenant contoso",
+    "call end": "call end c-1 --tenant contoso",
     "db upgrade": "db upgrade",
     "db backup": "db backup {new}",
     "db restore": "db restore {file} --overwrite --yes",
@@ -58,6 +63,8 @@ READS = {
     "audit verify": "audit verify",
     "tenant list": "tenant list",
     "key list": "key list",
+    "call show": "call show --tenant contoso",
+    "call removals": "call removals --tenant contoso",
     "db current": "db current",
     "db check": "db check",
     "decisions": "decisions --log {log}",
@@ -177,6 +184,9 @@ def scene(store_url: str, home: Path, tmp_path: Path) -> Scene:
     made.verb("db backup {file}")
     made.run("tenant", "add", "third-1", "third")
     made.run("key", "new", "calls", "--check")
+    made.run("call", "new", "--tenant", "contoso", "--id", "c-1")
+    for id_ in ("p-1", "p-2"):
+        made.run("call", "join", "c-1", "--tenant", "contoso", "--id", id_, "--unanswered")
     a_log(made.paths["log"], an_entry())
     return made
 
