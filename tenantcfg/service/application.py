@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from tenantcfg.service.http import Endpoint, Headers, Receive, Scope, Send
 
+    Header = tuple[bytes, bytes]
     Step = Callable[[], Awaitable[None]]
 
 __all__ = ["Application", "Watcher"]
@@ -100,6 +101,17 @@ class Application:
         if route != _ALIVE:
             endpoint = _Refusing(_TOO_BUSY, endpoint)
         await self._serve(request, route, endpoint, began, send)
+
+    def refusal(self, path: bytes, headers: Sequence[Header], problem: Problem) -> Answer:
+        """*problem* for a request that is not let in, of which *path* and *headers* are known."""
+
+        async def nobody() -> dict[str, str]:
+            return {"type": "http.disconnect"}
+
+        scope = {"method": "GET", "raw_path": path, "query_string": b"", "headers": headers}
+        request = Request(scope, nobody)
+        answer = _worded(problem, request, self._found(path)[1])
+        return Answer(answer.status, answer.body, (*answer.headers, (REQUEST_ID, request.id)))
 
     def drain(self) -> None:
         """End what would not end by itself: the service is to stop."""

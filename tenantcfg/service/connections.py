@@ -9,19 +9,19 @@ its first POST); and a connection beyond the limit is answered, not kept waiting
 from __future__ import annotations
 
 import asyncio
-import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tenantcfg.service.http import LATE, REQUEST_ID
+from tenantcfg.service.http import CLOSE, LATE, Problem
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
+    from tenantcfg.service.http import Answer
     from tenantcfg.service.settings import ServiceSettings
 
 __all__ = ["Connection"]
@@ -40,9 +40,9 @@ HELD_BYTES: Final = 16 * 1024
 _FRAMING: Final = 8
 
 _REFUSALS: Final = {
-    400: ("Bad Request", "invalid_request", "this is no HTTP request that is answered here"),
-    431: ("Request Header Fields Too Large", "too_large", "the head of the request is too large"),
-    503: ("Service Unavailable", "unavailable", "there are too many connections"),
+    400: Problem("invalid_request", "this is no HTTP request that is answered here", CLOSE),
+    431: Problem("too_large", "the head of the request is too large", CLOSE, status=431),
+    503: Problem("unavailable", "there are too many connections", CLOSE),
 }
 
 
@@ -59,6 +59,8 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         told: ServiceSettings = config.app.settings  # type: ignore[union-attr]
         self._told = told
+        # uvicorn has none before the first request.
+        self.url = b""
         # Bytes of this message, without those that came together with its first.
         self._fed = 0
         self._chunk = 0
@@ -194,16 +196,14 @@ class Connection(HttpToolsProtocol):
         self._refuse(400)
 
     def _refuse(self, status: int) -> None:
-        """Say why, in the error table's form, and take nothing more (check E2)."""
+        """Say why, in the form of whoever would have answered, and take nothing more (check E2)."""
         self._refusal = status
-        phrase, code, message = _REFUSALS[status]
-        body = json.dumps({"error": code, "message": message}).encode()
-        head = (
-            f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n"
-            "x-request-id: "
-        )
-        self.transport.write(b"%s%s\r\n\r\n%s" % (head.encode(), self._id(), body))
+        path = self.url.partition(b"?")[0]
+        answer: Answer = self.config.loaded_app.refusal(path, self._sent(), _REFUSALS[status])
+        lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
+        lines += [b"%s: %s" % header for header in answer.headers]
+        lines += [b"content-length: %d" % len(answer.body), b"", answer.body]
+        self.transport.write(b"\r\n".join(lines))
         self._disarm()
         if self._answering() or not self.transport.can_write_eof():
             self.transport.close()
@@ -212,13 +212,9 @@ class Connection(HttpToolsProtocol):
         self.transport.write_eof()
         self._arm(LINGER)
 
-    def _id(self) -> bytes:
-        """The id of the request that is under way, if its head was understood (check W7)."""
-        if self._underway and not self._in_head:
-            for name, value in self.scope["headers"]:
-                if name == REQUEST_ID:
-                    return value
-        return str(uuid4()).encode()
+    def _sent(self) -> list[tuple[bytes, bytes]]:
+        """The headers of the request that is under way, if its head was understood (check W7)."""
+        return list(self.scope["headers"]) if self._underway and not self._in_head else []
 
     def _answering(self) -> bool:
         # uvicorn's None before the first request is hidden from the type checker.

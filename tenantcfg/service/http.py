@@ -88,13 +88,16 @@ class Problem(Exception):
     An answer that is no decision: ``{"error": code, "message": sentence}`` (check E2).
 
     *message* is a sentence of ours; nothing that was sent to us stands in it (check W45).
+    *status* is the table's, where no other is named.
     """
 
-    def __init__(self, code: str, message: str, headers: Headers = ()) -> None:
+    def __init__(
+        self, code: str, message: str, headers: Headers = (), *, status: int | None = None
+    ) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
-        self.status = STATUS[code]
+        self.status = STATUS[code] if status is None else status
         self.headers = (*_ALWAYS.get(code, ()), *headers)
 
     def answer(self) -> Answer:

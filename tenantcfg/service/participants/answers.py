@@ -60,6 +60,7 @@ _OF_PROBLEMS: Final = {
     "internal": "internal",
     "unavailable": "serviceUnavailable",
 }
+_HEAD_TOO_LARGE: Final = 431
 _AGAIN: Final = (429, 503)
 _PRINTABLE: Final = re.compile(rb"[ -~]{1,128}")
 _KEPT_IN: Final = "tenantcfg.participants.ids"
@@ -136,6 +137,8 @@ class Fault(Exception):
 def fault_of(problem: Problem) -> Fault:
     """*problem*, which the server has, in this contract's words."""
     inner = _OF_PROBLEMS.get(problem.code, "requestNotUnderstood")
+    if problem.status == _HEAD_TOO_LARGE:
+        inner = "HeadersTooLarge"
     kept = tuple(one for one in problem.headers if one[0] == b"allow" or one in CLOSE)
     return Fault(inner, f"{problem.message[:1].upper()}{problem.message[1:]}.", kept)
 
