@@ -1,6 +1,10 @@
 """
 Makes or mends a virtual environment from a lock file: ``environment.py FOLDER LOCK``.
 
+With ``--clients`` before the two the program itself stays outside, and ``--modules FOLDER``
+installs the Node packages that FOLDER's own lock file names. Both are of clients that are not
+ours, and big: they are made from nothing when their lock has changed, and never mended.
+
 Also runs a command that must be alone at its work: ``environment.py --alone FILE COMMAND...``,
 and undoes what root's run means to others: ``environment.py --give-back``.
 
@@ -16,6 +20,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_LOCK = ROOT / "requirements" / "build.txt"
@@ -42,7 +47,12 @@ def main() -> int:
         if sys.argv[1] == "--give-back":
             give_back()
             return 0
-        ensure(ROOT / sys.argv[1], ROOT / sys.argv[2])
+        if sys.argv[1] == "--clients":
+            ensure_clients(ROOT / sys.argv[2], ROOT / sys.argv[3])
+        elif sys.argv[1] == "--modules":
+            ensure_modules(ROOT / sys.argv[2])
+        else:
+            ensure(ROOT / sys.argv[1], ROOT / sys.argv[2])
     except PermissionError as error:
         return failed(
             f"{error.filename}: not yours to write to: remove what another user's run left behind, "
@@ -74,12 +84,41 @@ def give_back() -> None:
 
 def ensure(folder: Path, lock: Path) -> None:
     """Make the environment, unless it is there."""
-    if is_made(folder, lock):
+    once(folder, lambda: is_made(folder, lock, wanted(lock)), lambda: make(folder, lock))
+
+
+def ensure_clients(folder: Path, lock: Path) -> None:
+    """Make the environment of clients, unless it is there."""
+    says = stamped(lock)
+    once(folder, lambda: is_made(folder, lock, says), lambda: make_clients(folder, lock, says))
+
+
+def ensure_modules(folder: Path) -> None:
+    """Install the Node packages that are locked in *folder*, unless they are there."""
+    made = folder / "node_modules" / ".made-of-package-lock"
+    says = stamped(*(folder / name for name in ("package-lock.json", "package.json", ".npmrc")))
+
+    def is_there() -> bool:
+        return made.exists() and made.read_text() == says
+
+    def install() -> None:
+        announce(made.parent)
+        # Nothing that comes from elsewhere is run at its installation.
+        run([shutil.which("npm") or "npm", "ci", "--ignore-scripts"], folder)
+        made.write_text(says)
+
+    # Beside it the lock would be a file that nobody ignores.
+    once(ROOT / ".venv-sdks-node", is_there, install)
+
+
+def once(folder: Path, is_there: Callable[[], bool], work: Callable[[], None]) -> None:
+    """Do *work* unless it is done, and while no other process does."""
+    if is_there():
         return
     with locked(folder.with_name(folder.name + ".lock")):
-        # Whoever held the lock before may have made it.
-        if not is_made(folder, lock):
-            make(folder, lock)
+        # Whoever held the lock before may have done it.
+        if not is_there():
+            work()
 
 
 def failed(why: str) -> int:
@@ -88,10 +127,10 @@ def failed(why: str) -> int:
     return 1
 
 
-def is_made(folder: Path, lock: Path) -> bool:
-    """Whether the environment is whole, for this very checkout, this lock and a wanted Python."""
+def is_made(folder: Path, lock: Path, says: str) -> bool:
+    """Whether the environment is whole, by a stamp that *says* so, and of a wanted Python."""
     try:
-        if stamp(folder, lock).read_text() != wanted(lock):
+        if stamp(folder, lock).read_text() != says:
             return False
         version = subprocess.run(
             [folder / "bin" / "python", "-I", "-c", "import sys; print(*sys.version_info[:2])"],
@@ -112,7 +151,12 @@ def stamp(folder: Path, lock: Path) -> Path:
 
 def wanted(lock: Path) -> str:
     """What the stamp must say: where the checkout lies, and the sums of what an install reads."""
-    sources = [lock, BUILD_LOCK, ROOT / "pyproject.toml", Path(__file__)]
+    return stamped(lock, BUILD_LOCK, ROOT / "pyproject.toml")
+
+
+def stamped(*files: Path) -> str:
+    """The same of *files* alone."""
+    sources = [*files, Path(__file__)]
     sums = [hashlib.sha256(source.read_bytes()).hexdigest() for source in sources]
     return "\n".join([str(ROOT), *sums, ""])
 
@@ -135,23 +179,36 @@ def make(folder: Path, lock: Path) -> None:
 
     A whole environment of the same Python gets what has changed; any other is made anew.
     """
-    sys.stderr.write(f"setting up {folder.name} (once; what it installs is locked) ...\n")
+    announce(folder)
     if not reusable(folder):
         venv.EnvBuilder(clear=True, symlinks=True, with_pip=True).create(folder)
     stamps = {stamp(folder, lock): wanted(lock)} | withdrawn(folder)
-    pip: list[str | Path] = [
-        folder / "bin" / "python",
-        "-I",
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "install",
-    ]
+    pip = pip_of(folder)
     requirements = [word for file in (BUILD_LOCK, lock) for word in ("--requirement", file)]
     run([*pip, "--require-hashes", "--no-deps", *requirements])
     run([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT])
     for path, text in stamps.items():
         path.write_text(text)
+
+
+def make_clients(folder: Path, lock: Path, says: str) -> None:
+    """Make *folder* hold what *lock* names, and nothing else."""
+    announce(folder)
+    venv.EnvBuilder(clear=True, symlinks=True, with_pip=True).create(folder)
+    # Compiled, it would be several times as big, of which a client needs a hundredth.
+    run([*pip_of(folder), "--no-compile", "--require-hashes", "--no-deps", "--requirement", lock])
+    stamp(folder, lock).write_text(says)
+
+
+def announce(folder: Path) -> None:
+    """Say why nothing else happens for a while."""
+    sys.stderr.write(f"setting up {folder.name} (once; what it installs is locked) ...\n")
+
+
+def pip_of(folder: Path) -> list[str | Path]:
+    """The beginning of a line that installs into *folder*."""
+    python = folder / "bin" / "python"
+    return [python, "-I", "-m", "pip", "--disable-pip-version-check", "install"]
 
 
 def withdrawn(folder: Path) -> dict[Path, str]:
@@ -177,9 +234,9 @@ def reusable(folder: Path) -> bool:
         return False
 
 
-def run(command: list[str | Path]) -> None:
+def run(command: list[str | Path], folder: Path | None = None) -> None:
     """
-    Run *command* in silence.
+    Run *command* in silence, in *folder* or far from everything.
 
     Raises:
         subprocess.CalledProcessError: It failed; its words are in ``output``.
@@ -189,7 +246,7 @@ def run(command: list[str | Path]) -> None:
         subprocess.run(
             command,
             check=True,
-            cwd=elsewhere,
+            cwd=folder or elsewhere,
             env=surroundings,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -53,7 +53,7 @@ _homes = itertools.count(1)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of `scripts/test` that are more than pytest's own."""
-    parser.addoption("--all", action="store_true", help="try every proxy that is installed")
+    parser.addoption("--all", action="store_true", help="try every proxy and SDK that is installed")
 
 
 @pytest.hookimpl(trylast=True)
@@ -85,22 +85,58 @@ def pytest_testnodedown(node: WorkerController) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of proxies that are not here, or not asked for."""
+    """Leave out the tests of proxies, SDKs and Janus that are not here, or not asked for."""
+    said = []
+    for leave_out in (_proxies, _sdks, _janus):
+        outside, why = leave_out(config, items)
+        if outside:
+            items[:] = [item for item in items if item not in outside]
+            config.hook.pytest_deselected(items=outside)
+            said.append(why)
+    config.stash[LEFT_OUT] = "\n".join(said)
+
+
+def _proxies(config: pytest.Config, items: list[pytest.Item]) -> tuple[list[pytest.Item], str]:
     of_proxies = [item for item in items if item.path.name == "test_proxies.py"]
     if not of_proxies:
-        return
+        return [], ""
     from tests.service import programs  # noqa: PLC0415 - costs nothing where it isn't asked for
 
     tried = programs.chosen(config)
-    outside = [
+    outside: list[pytest.Item] = [
         item
         for item in of_proxies
         if isinstance(item, pytest.Function) and item.callspec.params["proxy"] not in tried
     ]
-    if outside:
-        items[:] = [item for item in items if item not in outside]
-        config.hook.pytest_deselected(items=outside)
-        config.stash[LEFT_OUT] = programs.left_out(config)
+    return outside, programs.left_out(config)
+
+
+def _sdks(config: pytest.Config, items: list[pytest.Item]) -> tuple[list[pytest.Item], str]:
+    of_sdks = [item for item in items if item.path.parent.name == "sdks"]
+    if not of_sdks:
+        return [], ""
+    from tests.sdks import installed  # noqa: PLC0415 - as above
+
+    missing = installed.missing(config)
+    outside = [item for item in of_sdks if item.path.name in missing]
+    return outside, installed.left_out(config)
+
+
+def _janus(_: pytest.Config, items: list[pytest.Item]) -> tuple[list[pytest.Item], str]:
+    needed = {"janus", "janus_of_own", "served"}
+    of_janus: list[pytest.Item] = [
+        item
+        for item in items
+        if item.path.parent.name == "calls"
+        and isinstance(item, pytest.Function)
+        and needed & {*item.fixturenames}
+    ]
+    if not of_janus:
+        return [], ""
+    from tests.calls.janus_server import installed  # noqa: PLC0415 - as above
+
+    why = "not installed; as root, where there is apt, scripts/test --all does it"
+    return ([], "") if installed() else (of_janus, f"Janus left out ({why})")
 
 
 @pytest.fixture(scope="session")
