@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -16,6 +15,7 @@ from tenantcfg.cli.app import Run, Verb, failed, known_apps, say, verb_options
 from tenantcfg.cli.asking import explained_row, told
 from tenantcfg.cli.exits import Exit
 from tenantcfg.cli.output import Records, emit, printable
+from tenantcfg.cli.participants import as_decided, explained
 from tenantcfg.decision import Deny
 from tenantcfg.errors import (
     InvalidInput,
@@ -113,11 +113,16 @@ def decisions(
 @click.pass_obj
 def explain_request(run: Run, request_id: str, log_url: str | None) -> Exit:
     """
-    What was answered under this X-Request-ID, and the fact that decided then.
+    What was answered under this request id, and the fact that decided then.
 
-    The answer is read from the decision log, the fact from the store as it was at the revision
-    of the answer: which grant it was, who gave or ended it, when and why.
+    Of the participants API it is the header request-id: whom the request removed, or why it was
+    refused, stands in the store. Of a check it is X-Request-ID, and the answer is read from the
+    decision log. The fact is read from the store as it was at the revision of the answer: which
+    grant it was, who gave or ended it, when and why.
     """
+    named = _log_url(log_url)
+    if _of_participants(run, request_id, required=named is None):
+        return Exit.DONE
     with _opened(log_url) as log:
         entries = _of_request(log, request_id)
         if not entries:
@@ -141,13 +146,40 @@ def explain_request(run: Run, request_id: str, log_url: str | None) -> Exit:
         return Exit.DONE if explaining.why is None else failed(run, explaining.why)
 
 
-def _opened(log_url: str | None) -> DecisionLog:
-    from tenantcfg.service.settings import PREFIX, load_service  # noqa: PLC0415
-    from tenantcfg.store.decision_log import DecisionLog  # noqa: PLC0415 - loads SQLAlchemy
+def _of_participants(run: Run, request_id: str, *, required: bool) -> bool:
+    """Whether it was a request of the participants API; where a log is named, that may tell too."""
+    if not is_guid(request_id):
+        return False
+    try:
+        if explained(run, request_id):
+            return True
+    except TenantcfgError:
+        if required:
+            raise
+        return False
+    if required:
+        raise InvalidInput(
+            "nothing is on record under this request id",
+            subject=quoted(request_id),
+            why="it removed nobody, and was not refused for want of a right (30 days are kept)",
+            hint="name the decision log, if it was a check: --log URL",
+        )
+    return False
+
+
+def _log_url(log_url: str | None) -> str | None:
+    from tenantcfg.service.settings import load_service  # noqa: PLC0415
 
     if log_url == "":
         raise InvalidInput("an option has no value", subject="--log")
-    url = log_url or load_service(os.environ).decision_log_url
+    return log_url or load_service(os.environ).decision_log_url
+
+
+def _opened(log_url: str | None) -> DecisionLog:
+    from tenantcfg.service.settings import PREFIX  # noqa: PLC0415
+    from tenantcfg.store.decision_log import DecisionLog  # noqa: PLC0415 - loads SQLAlchemy
+
+    url = _log_url(log_url)
     if url is None:
         variable = f"{PREFIX}DECISION_LOG_URL"
         raise SettingInvalid(
@@ -272,7 +304,8 @@ class _Explaining:
             return None, instead or ""
         if entry.store_id != self._store.store_id:
             return None, "it was decided by another store, or before this one was restored"
-        explanation = _as_decided(self._store, entry)
+        at, revision = instants.Instant(entry.at), Revision(entry.revision or 0)
+        explanation = as_decided(self._store, entry.tenant, entry.app or "", at, revision)
         if isinstance(explanation.decision, Deny) is not (entry.decision == "deny"):
             return explanation, "the answer was another one: the clocks of service and store differ"
         return explanation, ""
@@ -296,20 +329,3 @@ _UNSUPPORTED = {
     Reason.UNSUPPORTED_RESOURCE_TYPE,
     Reason.UNSUPPORTED_ACTION,
 }
-
-
-def _as_decided(store: Store, entry: Entry) -> Explanation:
-    """
-    The explanation at the revision of *entry*, as of its time where that is the same.
-
-    At a revision alone expiries are judged by the time of its change, and a grant may have
-    run out between that and the answer.
-    """
-    tenant, app, revision = entry.tenant, entry.app or "", Revision(entry.revision or 0)
-    moment = instants.to_datetime(instants.Instant(entry.at))
-    # Of the service's clock, which may be ahead of the store's.
-    with suppress(InvalidInput):
-        then = store.explain(tenant=tenant, app=app, as_of=moment)
-        if then.decision.revision == revision:
-            return then
-    return store.explain(tenant=tenant, app=app, as_of=revision)

@@ -110,10 +110,12 @@ class Bot:
     An application, and where it asks.
 
     Attributes:
+        url: of the store.
         store: the same that the service is on; for what admins and media layers do.
     """
 
     port: int
+    url: str
     store: Store
     token: str | None
 
@@ -180,7 +182,7 @@ def a_bot(
             env=environment(server) if env is None else env,
         ) as service:
             port = int(service.url.rpartition(":")[2])
-            yield Bot(port, store, a_token()), service
+            yield Bot(port, url, store, a_token()), service
 
 
 def prepare(store: Store) -> None:
