@@ -106,6 +106,8 @@ class _Parts:
             endpoints |= self._proxies()
         if told.calls is not None:
             endpoints |= self._participants()
+        if told.calls == "roster":
+            endpoints |= self._roster()
         if told.dev_issuer:
             endpoints |= self._dev_issuer()
         application = Application(
@@ -121,10 +123,7 @@ class _Parts:
 
     def _authzen(self) -> dict[bytes, Endpoint]:
         told = self._told
-        askers: Askers = (
-            Anybody() if told.insecure_no_auth else KeyHolders(self._store, self._standby)
-        )
-        decisions = self._decisions
+        askers, decisions = self._askers(), self._decisions
         if self._standby is not None:
             # Proxies do without: their clients would say for them how old an answer may be.
             decisions = Counted(StoreDecisions(self._store, self._standby), self._metrics)
@@ -137,6 +136,11 @@ class _Parts:
             max_batch=told.max_batch,
             recorder=self._recorder,
         ) | changes(self._store, askers, self._watcher.failed, connections=told.max_connections)
+
+    def _askers(self) -> Askers:
+        if self._told.insecure_no_auth:
+            return Anybody()
+        return KeyHolders(self._store, self._standby)
 
     def _recording(self) -> Recorder | None:
         told, logged = self._told, self._metrics.logged
@@ -198,6 +202,19 @@ class _Parts:
         from tenantcfg.service.dev_issuer import Direct  # noqa: PLC0415 - as above
 
         return {path: Direct(one) for path, one in made.endpoints.items()}
+
+    def _roster(self) -> dict[bytes, Endpoint]:
+        from tenantcfg.service.roster import roster  # noqa: PLC0415 - as above
+
+        told = self._told
+        return roster(
+            self._store,
+            self._askers(),
+            self._watcher.failed,
+            connections=told.max_connections,
+            public_url=told.public_url,
+            max_body=told.max_body,
+        )
 
     def _tokens(self) -> AccessTokens:
         """The judge of tokens: one, so that keys are fetched once."""

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from tenantcfg.service.authzen.reading import Batch, Paging
     from tenantcfg.service.http import Endpoint, Headers, Request
 
-__all__ = ["authzen", "freshness_of", "stamped"]
+__all__ = ["authzen", "freshness_of", "require_json", "stamped"]
 
 T = TypeVar("T")
 
@@ -203,7 +203,7 @@ class _Layer:
         request.asker = asker.identity
         await self._askers.known(asker, anew=False)
         try:
-            _require_json(request)
+            require_json(request)
             members = strict_json(await request.body(self._max_body))
             return asker, read(members, asker), freshness_of(request)
         except Problem:
@@ -240,7 +240,13 @@ def stamped(snapshot: Snapshot) -> Headers:
     return (*read, (b"tenantcfg-lag", f"{ceil(snapshot.lag * 1000) / 1000:.3f}".encode()))
 
 
-def _require_json(request: Request) -> None:
+def require_json(request: Request) -> None:
+    """
+    Whether the body of *request* is said to be JSON.
+
+    Raises:
+        Problem: ``invalid_content_type``.
+    """
     kind = request.one(b"content-type") or b""
     if kind.partition(b";")[0].strip().lower() != b"application/json":
         raise Problem("invalid_content_type", "Content-Type is not application/json")
