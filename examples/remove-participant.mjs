@@ -38,8 +38,10 @@ async function show() {
     while (next) {
       const page = await graph.api(next).get();
       for (const one of page.value) {
-        const { user, application } = one.info.identity;
-        console.log(call.id, one.id, (user ?? application)?.displayName ?? "");
+        // The kinds of people differ in which one is there.
+        const { user, guest, phone, application, device } = one.info.identity;
+        const who = user ?? guest ?? phone ?? application ?? device;
+        console.log(call.id, one.id, who?.displayName ?? "");
       }
       next = page["@odata.nextLink"];
     }

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import Any
 
 from azure.identity.aio import ClientSecretCredential
 from msgraph import GraphServiceClient
@@ -52,11 +53,17 @@ async def show(graph: GraphServiceClient) -> None:
         page = await participants.get()
         while page:
             for one in page.value:
-                identity = one.info.identity
-                who = identity.user or identity.application
-                print(call.id, one.id, who.display_name if who else "")
+                print(call.id, one.id, name_of(one.info.identity))
             link = page.odata_next_link
             page = await participants.with_url(link).get() if link else None
+
+
+def name_of(identity: Any) -> str:  # noqa: ANN401 - one of two classes of the SDK
+    """The name of a user, of a guest, ...; the kinds of people differ in which one is there."""
+    for kind in ("user", "guest", "phone", "application", "device"):
+        if who := getattr(identity, kind, None):
+            return who.display_name or ""
+    return ""
 
 
 async def remove(graph: GraphServiceClient, call: str, participant: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -169,7 +170,7 @@ def test_the_program_runs_as_a_module_too(installed: Installed) -> None:
     assert said.stdout == installed.run("tenantcfg", "--version").stdout
 
 
-@pytest.mark.parametrize("lock", ["runtime", "build", "dev"])
+@pytest.mark.parametrize("lock", ["runtime", "build", "dev", "proxies", "sdks"])
 def test_every_locked_package_has_hashes_and_no_address(lock: str) -> None:
     text = (CHECKOUT / "requirements" / f"{lock}.txt").read_text()
     entries = re.findall(
@@ -189,6 +190,17 @@ def test_every_dependency_is_locked(dependency: str) -> None:
     assert re.search(rf"^{re.escape(name)}==", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("script", ["try", "test", "check"])
+@pytest.mark.parametrize("script", ["try", "try-participants", "test", "check"])
 def test_the_scripts_can_be_run(script: str) -> None:
     assert os.access(CHECKOUT / "scripts" / script, os.X_OK)
+
+
+def test_the_locked_packages_of_node_have_hashes_and_no_address() -> None:
+    folder = CHECKOUT / "tests" / "sdks"
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
+    locked = json.loads((folder / "package-lock.json").read_text())["packages"]
+
+    assert {f"node_modules/{name}" for name in wanted} <= set(locked)
+    for name, facts in locked.items():
+        assert "resolved" not in facts
+        assert not name or facts["integrity"].startswith("sha512-")
