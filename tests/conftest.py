@@ -123,20 +123,23 @@ def _sdks(config: pytest.Config, items: list[pytest.Item]) -> tuple[list[pytest.
 
 
 def _janus(_: pytest.Config, items: list[pytest.Item]) -> tuple[list[pytest.Item], str]:
-    needed = {"janus", "janus_of_own", "served"}
-    of_janus: list[pytest.Item] = [
-        item
+    of_janus = {
+        item: {"janus", "janus_of_own", "served"} & {*item.fixturenames}
         for item in items
-        if item.path.parent.name == "calls"
-        and isinstance(item, pytest.Function)
-        and needed & {*item.fixturenames}
-    ]
-    if not of_janus:
+        if isinstance(item, pytest.Function) and item.path.parent.name == "calls"
+    }
+    if not any(of_janus.values()):
         return [], ""
     from tests.calls.janus_server import installed  # noqa: PLC0415 - as above
+    from tests.service.programs import nginx  # noqa: PLC0415 - as above
 
     why = "not installed; as root, where there is apt, scripts/test --all does it"
-    return ([], "") if installed() else (of_janus, f"Janus left out ({why})")
+    if not installed():
+        return [item for item, needed in of_janus.items() if needed], f"Janus left out ({why})"
+    if nginx() is None:
+        outside = [item for item, needed in of_janus.items() if "served" in needed]
+        return outside, f"Janus behind nginx left out (nginx is {why})"
+    return [], ""
 
 
 @pytest.fixture(scope="session")

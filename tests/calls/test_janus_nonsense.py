@@ -158,12 +158,7 @@ def _closing(talk: Talk) -> None:
     talk.close()
 
 
-def _half(talk: Talk) -> None:
-    talk.say(reply(b"{", length=100))
-    talk.close()
-
-
-@pytest.mark.parametrize("answer", [_dripping, _closing, _half])
+@pytest.mark.parametrize("answer", [_dripping, _closing])
 def test_silence_after_the_order_is_told_as_that(answer: Says) -> None:
     with Misbehaving(answer) as server:
         with pytest.raises(CallsUnavailable) as caught:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["ALWAYS", "PROXIES", "Ports", "chosen", "left_out", "running"]
+__all__ = ["ALWAYS", "PROXIES", "Ports", "before_calls", "chosen", "left_out", "nginx", "running"]
 
 DEPLOY = Path(__file__).resolve().parent.parent.parent / "deploy"
 ALWAYS = "nginx"
@@ -181,11 +181,32 @@ def left_out(config: pytest.Config) -> str:
 @contextmanager
 def running(name: str, folder: Path, check: int, guarded: int) -> Iterator[Ports]:
     """The proxy *name*, set up in *folder* before a check and a guarded service at these ports."""
-    proxy = PROXIES[name]
+    with _started(PROXIES[name], folder, check, guarded) as ports:
+        yield ports
+
+
+@contextmanager
+def before_calls(folder: Path, calls: int) -> Iterator[Ports]:
+    """An nginx, set up in *folder* as deploy/ has it before the calls API at this port."""
+    proxy = nginx()
+    assert proxy is not None
+    own = replace(proxy, configured={"tenantcfg.conf": "nginx-calls.conf"})
+    with _started(own, folder, calls, calls) as ports:
+        yield ports
+
+
+def nginx() -> Proxy | None:
+    """An nginx that is installed, however; None: there is none."""
+    known = (PROXIES[name] for name in ("nginx", "nginx-debian"))
+    return next((one for one in known if one.program() is not None), None)
+
+
+@contextmanager
+def _started(proxy: Proxy, folder: Path, check: int, guarded: int) -> Iterator[Ports]:
     program = proxy.program()
     assert program is not None
     first, second = _free_ports(2)
-    h2 = second if name.startswith("nginx") else first
+    h2 = second if "tenantcfg.conf" in proxy.configured else first
     ports = Ports(first, h2, check, guarded)
     _set_up(proxy, ports, folder)
     with (folder / "log").open("wb") as log:
