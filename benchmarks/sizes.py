@@ -26,6 +26,7 @@ class Sizes:
         adders: processes that add at once.
         serving: seconds for which a service is asked in a round.
         servings: rounds of services.
+        kicks: removals from calls that Janus holds, and kicks of its own.
     """
 
     tenants: tuple[int, ...]
@@ -39,6 +40,7 @@ class Sizes:
     adders: int
     serving: float
     servings: int
+    kicks: int
 
 
 FULL = Sizes(
@@ -53,6 +55,7 @@ FULL = Sizes(
     adders=200,
     serving=2.0,
     servings=9,
+    kicks=20,
 )
 QUICK = Sizes(
     tenants=(1_000, 10_000, 50_000),
@@ -66,4 +69,5 @@ QUICK = Sizes(
     adders=10,
     serving=0.5,
     servings=3,
+    kicks=6,
 )

@@ -123,7 +123,7 @@ def _sdks(config: pytest.Config, items: list[pytest.Item]) -> tuple[list[pytest.
 
 
 def _janus(_: pytest.Config, items: list[pytest.Item]) -> tuple[list[pytest.Item], str]:
-    of_janus = {
+    of_janus: dict[pytest.Item, set[str]] = {
         item: {"janus", "janus_of_own", "served"} & {*item.fixturenames}
         for item in items
         if isinstance(item, pytest.Function) and item.path.parent.name == "calls"
