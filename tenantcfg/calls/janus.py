@@ -13,7 +13,14 @@ import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tenantcfg.calls import CallsFailed, CallsUnavailable
-from tenantcfg.calls.janus_admin import BRIDGE, JanusAdmin, Refused
+from tenantcfg.calls.janus_admin import (
+    BRIDGE,
+    NO_HANDLE,
+    NO_MEMBER,
+    NO_ROOM,
+    NO_SESSION,
+    JanusAdmin,
+)
 from tenantcfg.errors import quoted
 from tenantcfg.meetings import Call, Identity, IdentityKind, Outcome, Page, Participant
 
@@ -26,11 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["JanusController"]
 
 T = TypeVar("T")
-
-_NO_SESSION: Final = 458
-_NO_HANDLE: Final = 459
-_NO_ROOM: Final = 485
-_NO_MEMBER: Final = 492
 
 _DEADLINE: Final = 2.0
 """Seconds from a kick to when nobody waits for it any longer."""
@@ -135,6 +137,13 @@ class JanusController:
         Janus is asked for as long as a kick may take: one that it was told while it was stopped
         it carries out after it has begun to answer again.
         """
+        if removal.tenant != self._tenant:
+            # It was one of theirs when it was begun: nothing that is seen now tells of it.
+            raise CallsFailed(
+                "the rooms are another tenant's now",
+                subject=quoted(removal.tenant.value),
+                why=f"janus_tenant is {quoted(self._tenant.value)}",
+            )
         end: float | None = None
         pauses = _pauses()
         while await self.participant(removal.tenant, removal.call, removal.participant):
@@ -152,17 +161,14 @@ class JanusController:
 
     async def _kicked(self, removal: Removal) -> bool:
         """Kick the member; False: there is none. If Janus is silent, it may have heard it."""
-        request = {"request": "kick", "room": removal.call, "id": removal.participant}
+        whom = {"room": removal.call, "id": removal.participant, "secret": self._room_secret}
+        kick = {"request": "kick", **whom}
         try:
-            await self._admin.bridge({**request, "secret": self._room_secret}, orders=True)
-        except Refused as why:
-            if why.number not in {_NO_ROOM, _NO_MEMBER}:
-                raise
-            return False
+            return bool(await self._admin.bridge(kick, NO_ROOM, NO_MEMBER, orders=True))
         except CallsUnavailable as why:
             if not why.ordered:
                 raise
-        return True
+            return True
 
     async def _out(self, removal: Removal, begun: float) -> None:
         """Return once the member is out who was kicked after *begun*."""
@@ -206,29 +212,25 @@ class JanusController:
     async def _handles(self) -> AsyncIterator[tuple[float, dict[str, Any]]]:
         """What Janus says of each handle that AudioBridge has, and when it was asked."""
         listed = await self._admin.ask({"janus": "list_sessions"})
+        # Sessions and handles may end between two questions.
+        absent = (NO_SESSION, NO_HANDLE)
         for session in _numbers(listed, "sessions"):
-            try:
-                of_session = await self._admin.ask({"janus": "list_handles"}, f"/{session}")
-                for handle in _numbers(of_session, "handles"):
-                    asked = time.monotonic()
-                    told = {"janus": "handle_info", "plugin_only": True}
-                    answer = await self._admin.ask(told, f"/{session}/{handle}")
-                    info = answer.get("info")
-                    if isinstance(info, dict) and info.get("plugin") == BRIDGE:
-                        yield asked, info
-            except Refused as why:
-                if why.number not in {_NO_SESSION, _NO_HANDLE}:
-                    raise
+            path = f"/{session}"
+            told = await self._admin.ask({"janus": "list_handles"}, *absent, path=path)
+            for handle in _numbers(told, "handles") if told else []:
+                asked = time.monotonic()
+                question = {"janus": "handle_info", "plugin_only": True}
+                told = await self._admin.ask(question, *absent, path=f"{path}/{handle}")
+                info = told.get("info")
+                if isinstance(info, dict) and info.get("plugin") == BRIDGE:
+                    yield asked, info
 
     async def _members(self, tenant: TenantId, call: str) -> dict[str, Participant] | None:
         """Those in the room *call*, by id; None: it is no call of *tenant*."""
         if tenant != self._tenant:
             return None
-        try:
-            told = await self._admin.bridge({"request": "listparticipants", "room": call})
-        except Refused as why:
-            if why.number != _NO_ROOM:
-                raise
+        told = await self._admin.bridge({"request": "listparticipants", "room": call}, NO_ROOM)
+        if not told:
             return None
         return {one["id"]: _participant(one) for one in _items(told, "participants", "id")}
 

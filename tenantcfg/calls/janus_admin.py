@@ -23,9 +23,14 @@ from tenantcfg.errors import quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BRIDGE", "JanusAdmin", "Refused"]
+__all__ = ["BRIDGE", "NO_HANDLE", "NO_MEMBER", "NO_ROOM", "NO_SESSION", "JanusAdmin"]
 
 BRIDGE: Final = "janus.plugin.audiobridge"
+NO_SESSION: Final = 458
+NO_HANDLE: Final = 459
+NO_ROOM: Final = 485
+NO_MEMBER: Final = 492
+
 _PATIENCE: Final = 1.0
 """Seconds for one answer. Janus takes less than a millisecond; stopped, it is silent for ever."""
 
@@ -44,20 +49,6 @@ _LOST: Final = (
     OSError,
     TimeoutError,
 )
-
-
-class Refused(CallsFailed):
-    """Janus, or its plugin, does not do what was asked; *number* is its code for why."""
-
-    def __init__(self, where: str, number: int, why: object) -> None:
-        told = quoted(why, 200)[1:-1] if isinstance(why, str) else "it does not say why"
-        super().__init__(
-            "Janus refuses what it was asked",
-            subject=where,
-            why=f"{number}, {told}",
-            hint=_HINTS.get(number, "see the log of Janus"),
-        )
-        self.number = number
 
 
 # Janus's codes below 480, those of AudioBridge from there on.
@@ -93,32 +84,33 @@ class JanusAdmin:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
 
-    async def bridge(self, request: Mapping[str, str], *, orders: bool = False) -> dict[str, Any]:
+    async def bridge(
+        self, request: Mapping[str, str], *absent: int, orders: bool = False
+    ) -> dict[str, Any]:
         """
-        What AudioBridge answers to *request*.
+        What AudioBridge answers to *request*; nothing, where its error is one of *absent*.
 
         *orders* says whether it does what cannot be taken back, should it arrive.
 
         Raises:
-            Refused: it does not do it.
             CallsUnavailable: there is no answer; its *ordered* says whether the request of one
                 who *orders* may have arrived.
-            CallsFailed: the answer is none of Janus's.
+            CallsFailed: it is refused otherwise, or the answer is none of Janus's.
         """
         told = {"janus": "message_plugin", "plugin": BRIDGE, "request": request}
         members = (await self.ask(told, orders=orders)).get("response")
         if not isinstance(members, dict):
             raise self._nonsense("it holds no answer of the plugin")
-        number = members.get("error_code")
-        if number is not None:
-            raise Refused(self._where, self._number(number), members.get("error"))
+        if members.get("error_code") is not None:
+            self._require(absent, members["error_code"], members.get("error"))
+            return {}
         return members
 
     async def ask(
-        self, request: Mapping[str, Any], path: str = "", *, orders: bool = False
+        self, request: Mapping[str, Any], *absent: int, path: str = "", orders: bool = False
     ) -> dict[str, Any]:
         """
-        What Janus itself answers to *request*, below *path* of its API.
+        What Janus itself answers to *request*, below *path* of its API; nothing, as `bridge`.
 
         Raises:
             CallsFailed, CallsUnavailable: as `bridge`.
@@ -129,7 +121,8 @@ class JanusAdmin:
         if members.get("janus") == "error":
             told = members.get("error")
             error = told if isinstance(told, dict) else {}
-            raise Refused(self._where, self._number(error.get("code")), error.get("reason"))
+            self._require(absent, error.get("code"), error.get("reason"))
+            return {}
         if members.get("janus") != "success" or members.get("transaction") != transaction:
             raise self._nonsense("it is no answer to what was asked")
         return members
@@ -191,10 +184,18 @@ class JanusAdmin:
         except (ValueError, RecursionError) as why:
             raise self._nonsense("it is not one JSON object in UTF-8") from why
 
-    def _number(self, told: object) -> int:
-        if isinstance(told, bool) or not isinstance(told, int):
+    def _require(self, absent: tuple[int, ...], number: object, why: object) -> None:
+        """Raise, but for the error *number* of what is not there."""
+        if type(number) is not int:
             raise self._nonsense("its error has no number")
-        return told
+        if number not in absent:
+            told = quoted(why, 200)[1:-1] if isinstance(why, str) else "it does not say why"
+            raise CallsFailed(
+                "Janus refuses what it was asked",
+                subject=self._where,
+                why=f"{number}, {told}",
+                hint=_HINTS.get(number, "see the log of Janus"),
+            )
 
     def _nonsense(self, why: str) -> CallsFailed:
         return CallsFailed(

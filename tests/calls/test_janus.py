@@ -94,6 +94,8 @@ def test_another_tenant_reaches_no_room(janus: Janus) -> None:
             assert await controller.participant(FABRIKAM, room, "ada") is None
             foreign = replace(a_removal(room, "ada"), tenant=FABRIKAM)
             assert await controller.remove(foreign) is Outcome.ALREADY_GONE
+            with pytest.raises(CallsFailed, match="another tenant's now"):
+                await controller.stayed(foreign)
 
         asked(janus, ask)
         assert janus.listed(room) == ["ada", "bob"]
