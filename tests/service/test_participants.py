@@ -5,8 +5,8 @@ The participants API over HTTP, rule by rule, on both databases (participants P1
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import re
+import secrets
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -175,45 +175,37 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("name", ODD, ids=lambda name: name[:20])
 @pytest.mark.parametrize("keyed", [False, True])
-def test_p3_an_id_is_any_text_and_is_decoded_once(bot: Bot, name: str, *, keyed: bool) -> None:
-    call = bot.a_call(name, "p-2", id=f"{name[:490]}{bot.a_call()}")
-    as_sent = [quote(one.replace("'", "''") if keyed else one, safe="") for one in (call, name)]
+def test_p3_an_id_is_any_text_and_is_decoded_once(bot: Bot, *, keyed: bool) -> None:
     form = "('{}')/participants('{}')" if keyed else "/{}/participants/{}"
+    for name in ODD:
+        call = bot.a_call(name, "p-2", id=f"{name[:490]}{secrets.token_hex(8)}")
+        as_sent = [quote(one.replace("'", "''") if keyed else one, safe="") for one in (call, name)]
 
-    got = bot.gets(V1_TREE + form.format(*as_sent))
-    said = bot.asks("DELETE", V1_TREE + form.format(*as_sent))
+        got = bot.gets(V1_TREE + form.format(*as_sent))
+        said = bot.asks("DELETE", V1_TREE + form.format(*as_sent))
 
-    assert (got.status, got.json["id"]) == (200, name)
-    assert said.status == 204
-    assert bot.inside(call) == ["p-2"]
+        assert (got.status, got.json["id"]) == (200, name)
+        assert said.status == 204, name
+        assert bot.inside(call) == ["p-2"], name
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        "x" * 513,
-        quote("ü" * 513),
-        "a%00",
-        "a%0A",
-        "%7f",
-        "%ff",
-        "%c3",
-        "%ed%a0%80",
-        "%zz",
-        "%4",
-        "%",
-        "%E2%80%8B",
-    ],
-)
-def test_p17_what_cannot_be_an_id_is_refused(file_bot: Bot, sent: str) -> None:
+NO_IDS = [
+    *("x" * 513, quote("ü" * 513)),
+    *("a%00", "a%0A", "%7f", "%E2%80%8B"),
+    *("%ff", "%c3", "%ed%a0%80"),
+    *("%zz", "%4", "%"),
+]
+"""Too long, not printable, not UTF-8, not percent-encoded."""
+
+
+def test_p17_what_cannot_be_an_id_is_refused(file_bot: Bot) -> None:
     call = file_bot.a_call("p-1")
 
-    for method, path in itertools.product(
-        ("GET", "DELETE"), (f"/{call}/participants/{sent}", f"/{sent}/participants/p-1")
-    ):
-        assert file_bot.asks(method, V1_TREE + path).short == (400, "idTooLong")
+    for sent in NO_IDS:
+        for path in (f"/{call}/participants/{sent}", f"/{sent}/participants/p-1"):
+            for method in ("GET", "DELETE"):
+                assert file_bot.asks(method, V1_TREE + path).short == (400, "idTooLong"), sent
     assert file_bot.gets(f"{V1_TREE}('a'b')").short == (400, "idTooLong")
 
 
@@ -638,16 +630,6 @@ def test_p18_who_stays_comes_once_however_others_come_and_go(bot: Bot) -> None:
     assert "@odata.nextLink" not in rest
 
 
-def test_p18_a_page_has_999_at_most(file_bot: Bot) -> None:
-    call = file_bot.a_call(*(f"p-{at}" for at in range(1000)))
-
-    said = file_bot.gets(f"{V1_TREE}/{call}/participants").json
-
-    assert len(said["value"]) == 999
-    rest = file_bot.gets(said["@odata.nextLink"].removeprefix(BASE)).json
-    assert [one["id"] for one in rest["value"]] == ["p-999"]
-
-
 def test_p18_an_empty_list_is_one(bot: Bot) -> None:
     call = bot.a_call()
 
@@ -669,54 +651,53 @@ def test_p2_p18_the_calls_of_the_tenant_are_listed_in_pages(bot: Bot) -> None:
     assert len(set(found)) == len(found)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "$filter=id eq 'p-1'".replace(" ", "%20"),
-        "$Filter=x",
-        "%24filter=x",
-        "%2524filter=x&$filter=x",
-        "filter=x",
-        "$orderby=id",
-        "$skip=1",
-        "$search=x",
-        "$expand=x",
-        "$format=json",
-        "$apply=x",
-        "$compute=x",
-        "$unknown=x",
-        "$=1",
-        "$",
-        "search=x",
-        "top=1",
-        "$top=0",
-        "$top=1000",
-        "$top=-1",
-        "$top=",
-        "$top=1.0",
-        "$top=%D9%A1",
-        "$top=1&$top=1",
-        "$top=1&$TOP=2",
-        "$count=yes",
-        "$count=",
-        "$skiptoken=",
-        "$skiptoken=x",
-        "$skiptoken=%00",
-        "$skiptoken=bm90aGluZw",
-        "$select=",
-        "$select=nothing",
-        "$select=id,,info",
-        "$select=*",
-        "$select=ID",
-        "$select=%ff",
-    ],
-)
-def test_p18_an_option_that_is_not_taken_is_refused(file_bot: Bot, query: str) -> None:
+NOT_TAKEN = [
+    "$filter=id eq 'p-1'".replace(" ", "%20"),
+    "$Filter=x",
+    "%24filter=x",
+    "%2524filter=x&$filter=x",
+    "filter=x",
+    "$orderby=id",
+    "$skip=1",
+    "$search=x",
+    "$expand=x",
+    "$format=json",
+    "$apply=x",
+    "$compute=x",
+    "$unknown=x",
+    "$=1",
+    "$",
+    "search=x",
+    "top=1",
+    "$top=0",
+    "$top=1000",
+    "$top=-1",
+    "$top=",
+    "$top=1.0",
+    "$top=%D9%A1",
+    "$top=1&$top=1",
+    "$top=1&$TOP=2",
+    "$count=yes",
+    "$count=",
+    "$skiptoken=",
+    "$skiptoken=x",
+    "$skiptoken=%00",
+    "$skiptoken=bm90aGluZw",
+    "$select=",
+    "$select=nothing",
+    "$select=id,,info",
+    "$select=*",
+    "$select=ID",
+    "$select=%ff",
+]
+
+
+def test_p18_an_option_that_is_not_taken_is_refused(file_bot: Bot) -> None:
     call = file_bot.a_call("p-1")
 
-    said = file_bot.gets(f"{V1_TREE}/{call}/participants?{query}")
-
-    assert said.short == (400, "queryOptionNotSupported")
+    for query in NOT_TAKEN:
+        said = file_bot.gets(f"{V1_TREE}/{call}/participants?{query}")
+        assert said.short == (400, "queryOptionNotSupported"), query
 
 
 @pytest.mark.parametrize("query", ["$top=1", "$count=true", "$skiptoken=MQ", "$filter=x"])

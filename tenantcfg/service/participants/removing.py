@@ -75,6 +75,7 @@ class Remover:
     Args:
         tally: counts what becomes of removals.
         failed: is told what was in the way.
+        patience: seconds that a removal may take.
     """
 
     def __init__(
@@ -84,7 +85,9 @@ class Remover:
         *,
         tally: Tally,
         failed: Callable[[Exception], object],
+        patience: float = ORDERED,
     ) -> None:
+        self._patience = patience
         self._controller = controller
         self._store = store
         self._tally = tally
@@ -139,10 +142,10 @@ class Remover:
 
     async def _carried_out(self, removal: Removal) -> Outcome:
         if self._controller.settles:
-            return await controlled(self._controller.remove(removal), ORDERED, ordered=True)
+            return await controlled(self._controller.remove(removal), self._patience, ordered=True)
         try:
             ordered = self._controller.remove(removal)
-            outcome = await controlled(ordered, ORDERED, ordered=True)
+            outcome = await controlled(ordered, self._patience, ordered=True)
         except (CallsUnavailable, CallsFailed) as why:
             return await self._looked_after(removal, why)
         return await self._settle(removal, outcome)
