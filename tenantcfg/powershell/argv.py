@@ -23,7 +23,14 @@ from tenantcfg.powershell.characters import (
     is_letter,
 )
 from tenantcfg.powershell.syntax import Parsed, parse
-from tenantcfg.powershell.tree import Command, Hashtable, commands_in
+from tenantcfg.powershell.tree import (
+    ArrayExpression,
+    Command,
+    Constant,
+    Hashtable,
+    commands_in,
+    nodes_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +44,7 @@ _NAME = _PLAIN | {"\\"}
 _NAME_ENDS = BLANKS | NEWLINES | frozenset("{}(),;|&.[") | SINGLE_QUOTES | DOUBLE_QUOTES
 _QUOTES = SINGLE_QUOTES | DOUBLE_QUOTES
 _SPACE = BLANKS | NEWLINES
+_CLOSERS = SINGLE_QUOTES | frozenset("}>")
 _MODIFIERS = ("add", "remove", "replace")
 _CONSTANTS = ("$null", "$true", "$false")
 _BOOLEANS = {"true": "$true", "$true": "$true", "false": "$false", "$false": "$false"}
@@ -222,6 +230,8 @@ class _Line:
 
     def _at(self, word: str) -> str:
         if word[1:2] == "(":
+            if _is_whole(word, ArrayExpression):
+                return word
             return _checked(_Reader(word).array(), word)
         if word[1:2] in _QUOTES:
             return _checked(word, word)
@@ -253,13 +263,17 @@ class _Line:
 
     def _hashtable(self, first: str) -> str:
         """A hashtable that begins with *first*, joined from as many words as it takes."""
-        joined = first
-        while not _closed(joined):
+        if _is_whole(first, Hashtable):
+            return first
+        parts = [first]
+        # Looked through only where the last word may be the end: a line of 2,000 ids, each
+        # a word, would take seconds else.
+        while _CLOSERS.isdisjoint(parts[-1]) or not _closed(" ".join(parts)):
             if self._place >= len(self._words) or self._is_parameter(self._words[self._place]):
                 raise _Refused("Missing closing '}' in statement block or type definition.", _CUT)
-            joined += " " + self._words[self._place]
+            parts.append(self._words[self._place])
             self._place += 1
-        text = _without_quotes(joined)
+        text = _without_quotes(" ".join(parts))
         source = _Reader(text).hashtable()
         return _checked(source, text)
 
@@ -348,6 +362,23 @@ def _checked(source: str, word: str) -> str:
         raise _Refused(f"{quoted(word)} is not one value.", hint)
     _refuse_commands(elements[0], word)
     return source
+
+
+def _is_whole(word: str, kind: type[Hashtable | ArrayExpression]) -> bool:
+    """
+    Whether *word* is one *kind* to PowerShell already, and no shell ate a quote of it.
+
+    A number counts as an id without its quotes. Comments and here-strings, which `_Reader`
+    does not know, are in nothing else.
+    """
+    parsed = parse("x " + word)
+    elements = _elements(parsed)
+    if parsed.errors or parsed.unsupported or elements is None or len(elements) != 1:
+        return False
+    nodes = nodes_in(elements[0])
+    return isinstance(elements[0], kind) and not any(
+        isinstance(node, Command | Constant) for node in nodes
+    )
 
 
 def _elements(parsed: Parsed) -> tuple[CommandElement, ...] | None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -161,6 +162,29 @@ REFUSED = [
 def test_a_list_value_whose_quotes_a_shell_ate_is_read(arrived: list[str], meant: str) -> None:
     assert source(LIST, *arrived) == f"{LIST} {meant}"
     assert source(f"{LIST}:{arrived[0]}", *arrived[1:]) == f"{LIST}:{meant}"
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        '@{Add="a" # Dana\'s { "own"\n;Remove="b"}',
+        '@{\n# Add=old}\nAdd="a" <# \' { #>\n}',
+        "@{Add=@'\nit's {\n'@\n}",
+        '@{Add=@"\n}\n"@\n}',
+        '@("a" # don\'t )\n)',
+    ],
+)
+def test_a_value_that_arrives_whole_is_left_as_it_is(whole: str) -> None:
+    assert source(LIST, whole) == f"{LIST} {whole}"
+
+
+def test_a_long_list_that_a_shell_split_is_joined_in_no_time() -> None:
+    ids = [f"{number:08}-1111-4111-8111-111111111111" for number in range(2000)]
+    began = time.process_time()
+    joined = source(LIST, "@{", "Add", "=", *(f"{one}," for one in ids[1:]), ids[0], "}")
+    # Looked through again for each word it took 9 seconds.
+    assert time.process_time() - began < 3
+    assert joined.count("'") == 2 * len(ids)
 
 
 @pytest.mark.parametrize(
