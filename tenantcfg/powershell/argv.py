@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from tenantcfg.powershell.characters import (
@@ -27,7 +28,10 @@ from tenantcfg.powershell.tree import (
     ArrayExpression,
     Command,
     Constant,
+    ExpandableString,
     Hashtable,
+    StringConstant,
+    StringKind,
     commands_in,
     nodes_in,
 )
@@ -44,6 +48,8 @@ _NAME = _PLAIN | {"\\"}
 _NAME_ENDS = BLANKS | NEWLINES | frozenset("{}(),;|&.[") | SINGLE_QUOTES | DOUBLE_QUOTES
 _QUOTES = SINGLE_QUOTES | DOUBLE_QUOTES
 _SPACE = BLANKS | NEWLINES
+# What ends a bare word for PowerShell, or is more than its letter.
+_MEANINGFUL = _QUOTES | frozenset("$`();|&<>#")
 _CLOSERS = SINGLE_QUOTES | frozenset("}>")
 _MODIFIERS = ("add", "remove", "replace")
 _CONSTANTS = ("$null", "$true", "$false")
@@ -52,6 +58,7 @@ _BOOLEANS = {"true": "$true", "$true": "$true", "false": "$false", "$false": "$f
 _DEEPEST = 20
 
 _QUOTE_IT = "put the value in single quotes, each id in double quotes: '@{Add=\"app_id\"}'"
+_EACH = 'put the value in single quotes, each id in double quotes: \'"a","b"\''
 _CUT = (
     "a semicolon or a newline outside quotes ends the shell's command and the rest did not"
     ' arrive; put the whole value in single quotes: \'@{Add="a";Remove="b"}\''
@@ -143,12 +150,13 @@ class _Line:
         return self._one_line(parse(" ".join(self._sources)))
 
     def _one_line(self, parsed: Parsed) -> Parsed:
-        """*parsed*, which is one command with an argument for each source, and no other in it."""
+        """*parsed*, if it is one command, each source its argument, and no other in it."""
+        places = list(accumulate(len(source) + 1 for source in self._sources[:-1]))
+        elements = _elements(parsed)
+        if elements is None or [element.extent.start for element in elements] != places:
+            raise _Refused("The words make no single line.", _QUOTE_IT)
         if parsed.unsupported:
             return parsed
-        elements = _elements(parsed)
-        if elements is None or len(elements) != len(self._sources) - 1:
-            raise _Refused("The words make no single line.", _QUOTE_IT)
         for element, source in zip(elements, self._sources[1:], strict=True):
             _refuse_commands(element, source)
         return parsed
@@ -164,7 +172,7 @@ class _Line:
                 "The list value is empty.",
                 "an empty shell variable? To clear the list write '$null' in single quotes",
             )
-        return _literal(word) if awaiting is ParameterKind.VALUE else self._value(word)
+        return self._argument(word, awaiting)
 
     # -- parameters -------------------------------------------------------------------
 
@@ -180,8 +188,8 @@ class _Line:
         kind = self._parameters(name)
         if not colon:
             self._awaiting = kind
-            return "-" + name
-        return f"-{name}:{self._attached(name, value, kind)}"
+            return word
+        return f"{word[0]}{name}:{self._attached(name, value, kind)}"
 
     def _double_dash(self, word: str) -> str:
         if len(word) == 2:  # noqa: PLR2004  the two dashes
@@ -205,28 +213,23 @@ class _Line:
             )
         if kind is ParameterKind.SWITCH and value.lower() in _BOOLEANS:
             return _BOOLEANS[value.lower()]
-        return _literal(value) if kind is ParameterKind.VALUE else self._value(value)
+        if kind is ParameterKind.SWITCH and _is_number(value):
+            return value
+        return self._argument(value, kind)
 
     # -- values -----------------------------------------------------------------------
 
-    def _value(self, word: str) -> str:
-        """A word that is a value, as source that is one argument."""
-        opened = _opened(word)
-        if opened:
+    def _argument(self, word: str, kind: ParameterKind) -> str:
+        """A word that is a value of a *kind* of parameter, as source that is one argument."""
+        if kind is ParameterKind.VALUE:
+            return _literal(word)
+        if _opened(word):
             return self._hashtable(word)
         if word[:1] == "@":
             return self._at(word)
         if word[:1] in _QUOTES or word[:1] in ("$", "("):
             return _checked(word, word)
-        if any(char in _SPACE for char in word) or "," not in word:
-            return quoted(word)
-        items = word.split(",")
-        if not all(items):
-            raise _Refused(
-                f"The list {quoted(word)} has an empty place.",
-                "write a comma list as one word, or put it in single quotes",
-            )
-        return ",".join(map(quoted, items))
+        return _listed(word) if kind is ParameterKind.LIST else _bare(word)
 
     def _at(self, word: str) -> str:
         if word[1:2] == "(":
@@ -242,20 +245,24 @@ class _Line:
 
     def _torn(self, key: str, word: str) -> _Refused:
         """The refusal of ``@Add=a @b``, which a shell's brace expansion makes."""
+        before, first = self._words[: self._place - 1], self._words[self._place - 1]
+        # The name and the colon that the shell has put before each piece.
+        parameter = first.removesuffix(word)
         last = self._place
-        while last < len(self._words) and self._words[last].startswith("@"):
+        while last < len(self._words) and self._words[last].startswith(parameter + "@"):
             last += 1
-        rest = [other[1:] for other in self._words[self._place : last]]
-        values = ",".join(part.strip() for part in [word.partition("=")[2], *rest])
+        pieces = [piece[len(parameter) + 1 :] for piece in self._words[self._place : last]]
+        values = ",".join(part.strip() for part in [word.partition("=")[2], *pieces])
         if values.startswith("@(") and values.endswith(")"):
             values = values[2:-1]
         items = values.split(",")
+        after = self._words[last:]
         line = None
-        kept = [*self._words[: self._place - 1], *self._words[last:]]
-        if all(map(_is_plain, items)) and all(map(_is_plain, kept)):
+        # A value that follows may be the rest of a piece: "x y" in a shell's variable.
+        known = all(map(_is_plain, [*before, *items, *after, *filter(None, [parameter])]))
+        if known and (not after or self._is_parameter(after[0])):
             value = ",".join(f'"{item}"' for item in items)
-            meant = "'@{" + key + "=" + value + "}'"
-            line = " ".join([*self._words[: self._place - 1], meant, *self._words[last:]])
+            line = " ".join([*before, f"{parameter}'@{{{key}={value}}}'", *after])
         words = " ".join([word, *self._words[self._place : last]])
         return _Refused(f"A hashtable arrived in pieces: {words}", _TORN, line)
 
@@ -288,13 +295,57 @@ def _literal(word: str) -> str:
 
     A reason may be a ticket's title that a script passes on, and hold whatever it likes. Only
     ``$null``, ``$true`` and ``$false`` are what they say, and single quotes round the whole
-    are taken off, since cmd leaves them there (cmdlets H6).
+    are taken off, since cmd leaves them there (cmdlets H6); ``'a' or 'b'`` is no such whole.
     """
     if word.lower() in _CONSTANTS:
         return word
-    if len(word) > 1 and word[0] == word[-1] == "'":
+    if len(word) > 1 and word[0] == word[-1] == "'" and "'" not in word[1:-1]:
         return quoted(word[1:-1])
     return quoted(word)
+
+
+def _bare(word: str) -> str:
+    """A word that is nothing but text; its commas part a list if no blank is in it (H4)."""
+    if "," not in word or not _SPACE.isdisjoint(word):
+        return quoted(word)
+    items = word.split(",")
+    if not all(items):
+        raise _Refused(
+            f"The list {quoted(word)} has an empty place.",
+            "write a comma list as one word, or put it in single quotes",
+        )
+    return ",".join(map(quoted, items))
+
+
+def _listed(word: str) -> str:
+    """
+    `_bare` where the text would be granted: refused where it may be read in two ways.
+
+    ``a, b`` is one id or two; ``a"b"`` is an id with quotes in it, or what PowerShell makes
+    ``ab`` of. ``a,"b"`` is read as PowerShell reads it.
+    """
+    if _QUOTES.isdisjoint(word) and not _SPACE.isdisjoint(word):
+        if "," in word:
+            raise _Refused(f"{quoted(word)} is one id or several.", _EACH)
+        return quoted(word)
+    if _MEANINGFUL.isdisjoint(word):
+        return _bare(word)
+    _checked(word, word)
+    if any(_is_joined(node, word) for node in nodes_in(parse("x " + word).script.statements)):
+        raise _Refused(f"{quoted(word)} may be read in two ways.", _EACH)
+    return word
+
+
+def _is_joined(node: object, word: str) -> bool:
+    """Whether *node*, in ``x word``, is a bare word that PowerShell reads as another text."""
+    if isinstance(node, StringConstant) and node.kind is StringKind.BARE:
+        return node.value != ("x " + word)[node.extent.start : node.extent.end]
+    return isinstance(node, ExpandableString) and node.kind is StringKind.BARE
+
+
+def _is_number(word: str) -> bool:
+    elements = _elements(parse("x " + word))
+    return elements is not None and len(elements) == 1 and isinstance(elements[0], Constant)
 
 
 def _is_plain(word: str) -> bool:
@@ -356,11 +407,10 @@ def _checked(source: str, word: str) -> str:
     if parsed.errors:
         raise _Refused(f"{parsed.errors[0].message} In: {word}", hint)
     elements = _elements(parsed)
-    if parsed.unsupported:
-        return source
     if elements is None or len(elements) != 1:
         raise _Refused(f"{quoted(word)} is not one value.", hint)
-    _refuse_commands(elements[0], word)
+    if not parsed.unsupported:
+        _refuse_commands(elements[0], word)
     return source
 
 

@@ -93,7 +93,12 @@ ACCEPTED = [
     (["$null"], "$null"),
     (["a,b"], "'a','b'"),
     (["a"], "'a'"),
+    (["a b"], "'a b'"),
     (['"a","b"'], '"a","b"'),
+    # Read as PowerShell reads it: the quotes are no part of the id.
+    (['a,"b"'], 'a,"b"'),
+    (['a,"b c"'], 'a,"b c"'),
+    (["a#b"], "a#b"),
     (["@<Add=app_id>"], "@{Add='app_id'}"),
     (["'@{Add=x}'"], "@{Add='x'}"),
     (["'@{", "Add", "=", "x", "}'"], "@{ Add = 'x' }"),
@@ -155,6 +160,17 @@ REFUSED = [
     ([",a"], "The list ',a' has an empty place.", None),
     (['"a" "b"'], '\'"a" "b"\' is not one value.', None),
     (["'a"], "The string is missing the terminator: '. In: 'a", None),
+    # "a","b c" without its quotes, or a quoted list; and what PowerShell reads as another text.
+    (["a,b c"], "'a,b c' is one id or several.", None),
+    (["a, b"], "'a, b' is one id or several.", None),
+    (['a"b"'], "'a\"b\"' may be read in two ways.", None),
+    (["a`b"], "'a`b' may be read in two ways.", None),
+    (["a$true"], "'a$true' may be read in two ways.", None),
+    (['a,b"c"'], "'a,b\"c\"' may be read in two ways.", None),
+    (["it's"], "The string is missing the terminator: '. In: it's", None),
+    (["a;b"], "'a;b' is not one value.", None),
+    (["a(b)"], "'a(b)' is not one value.", None),
+    (["#a"], "'#a' is not one value.", None),
 ]
 
 
@@ -230,12 +246,25 @@ def test_the_line_to_paste_keeps_the_other_words() -> None:
     assert refusal("-Reason", "x y", LIST, "@Add=a", "@b").line_to_paste is None
 
 
+def test_the_line_to_paste_keeps_the_parameter_that_the_pieces_hang_on() -> None:
+    paste = f'{SET} {LIST}:\'@{{Add="a","b"}}\' -WhatIf'
+    assert refusal(f"{LIST}:@Add=a", f"{LIST}:@b", "-WhatIf").line_to_paste == paste
+    assert refusal(f"{LIST}:@Add=a").line_to_paste == f"{SET} {LIST}:'@{{Add=\"a\"}}'"
+
+
+def test_no_line_to_paste_leaves_a_word_over() -> None:
+    # fish and zsh part "x y" so that the y stands alone.
+    assert refusal(LIST, "@Add=b", "@x", "y").line_to_paste is None
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
         (["-Identity", "Global"], "-Identity 'Global'"),
         (["-Identity:Global"], "-Identity:'Global'"),
-        (["—Identity", "x"], "-Identity 'x'"),
+        (["—Identity", "x"], "—Identity 'x'"),
+        # An unknown one may be a value, as it was typed (B8).
+        ([LIST, "–Bogus"], f"{LIST} –Bogus"),
         (["-Reason", "for the new room, until May"], "-Reason 'for the new room, until May'"),
         (["-Reason", "it's"], "-Reason 'it''s'"),
         (["-Reason", "it’s"], "-Reason 'it’’s'"),
@@ -253,6 +282,8 @@ def test_the_line_to_paste_keeps_the_other_words() -> None:
         (["-Confirm:$False"], "-Confirm:$false"),
         (["-WhatIf:TRUE"], "-WhatIf:$true"),
         (["-Confirm:$null"], "-Confirm:$null"),
+        (["-Confirm:0"], "-Confirm:0"),
+        (["-WhatIf:0x1"], "-WhatIf:0x1"),
         (["-Force:x"], "-Force:'x'"),
         (["-Identity:true"], "-Identity:'true'"),
         (["@'\nx\n'@"], "@'\nx\n'@"),
@@ -327,6 +358,13 @@ def test_any_words_are_a_line_or_a_refusal(words: list[str]) -> None:
     assert found.errors == ()
     (statement,) = found.script.statements
     assert len(statement.elements) == 1
+
+
+@pytest.mark.parametrize(
+    "words", [["$id;", "x"], ['"$id"\n', "x"], ["$null;", "x"], ['"a" #', "x"]]
+)
+def test_no_word_ends_the_line_before_the_next(words: list[str]) -> None:
+    assert refusal(LIST, *words).message == "The words make no single line."
 
 
 @given(st.text(min_size=1, max_size=30))
@@ -509,6 +547,7 @@ def test_no_words_are_ever_more_than_one_command(words: list[str]) -> None:
         '"quoted" thing',
         "it's \u2019typographic\u2018",
         "a; b | c",
+        "'a' and 'b'",
         "",
         *COMMANDS[:3],
     ],
