@@ -48,8 +48,9 @@ _NAME = _PLAIN | {"\\"}
 _NAME_ENDS = BLANKS | NEWLINES | frozenset("{}(),;|&.[") | SINGLE_QUOTES | DOUBLE_QUOTES
 _QUOTES = SINGLE_QUOTES | DOUBLE_QUOTES
 _SPACE = BLANKS | NEWLINES
-# What ends a bare word for PowerShell, or is more than its letter.
-_MEANINGFUL = _QUOTES | frozenset("$`();|&<>#")
+# What in a bare word is more than its letter for PowerShell.
+_DOUBTFUL = _QUOTES | frozenset("$`")
+_BRACES = frozenset("{}")
 _CLOSERS = SINGLE_QUOTES | frozenset("}>")
 _MODIFIERS = ("add", "remove", "replace")
 _CONSTANTS = ("$null", "$true", "$false")
@@ -324,16 +325,18 @@ def _listed(word: str) -> str:
     ``a, b`` is one id or two; ``a"b"`` is an id with quotes in it, or what PowerShell makes
     ``ab`` of. ``a,"b"`` is read as PowerShell reads it.
     """
-    if _QUOTES.isdisjoint(word) and not _SPACE.isdisjoint(word):
+    if _DOUBTFUL.isdisjoint(word) and not _SPACE.isdisjoint(word):
         if "," in word:
             raise _Refused(f"{quoted(word)} is one id or several.", _EACH)
         return quoted(word)
-    if _MEANINGFUL.isdisjoint(word):
-        return _bare(word)
+    source = _bare(word) if _DOUBTFUL.isdisjoint(word) else word
+    if not _BRACES.isdisjoint(word):
+        # A GUID in braces, or the @ of a hashtable forgotten: the cmdlets know which.
+        return source
     _checked(word, word)
     if any(_is_joined(node, word) for node in nodes_in(parse("x " + word).script.statements)):
         raise _Refused(f"{quoted(word)} may be read in two ways.", _EACH)
-    return word
+    return source
 
 
 def _is_joined(node: object, word: str) -> bool:

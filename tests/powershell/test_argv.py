@@ -98,7 +98,7 @@ ACCEPTED = [
     # Read as PowerShell reads it: the quotes are no part of the id.
     (['a,"b"'], 'a,"b"'),
     (['a,"b c"'], 'a,"b c"'),
-    (["a#b"], "a#b"),
+    (["a#b"], "'a#b'"),
     (["@<Add=app_id>"], "@{Add='app_id'}"),
     (["'@{Add=x}'"], "@{Add='x'}"),
     (["'@{", "Add", "=", "x", "}'"], "@{ Add = 'x' }"),
