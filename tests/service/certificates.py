@@ -15,19 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_SIGNS = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Certificates:
     """Files, PEM."""
@@ -47,7 +34,7 @@ def made(folder: Path) -> Certificates:
     root = (
         _begun(authority, authority, authority_key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_SIGNS, critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
         .add_extension(id_, critical=False)
         .sign(authority_key, hashes.SHA256())
     )
@@ -66,6 +53,7 @@ def made(folder: Path) -> Certificates:
         signed = (
             _begun(subject, authority, own)
             .add_extension(x509.SubjectAlternativeName(local), critical=False)
+            .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(issued, critical=False)
             .sign(authority_key, hashes.SHA256())
         )
@@ -91,6 +79,20 @@ def _begun(
         serial_number=x509.random_serial_number(),
         not_valid_before=now - dt.timedelta(days=1),
         not_valid_after=now + dt.timedelta(days=1),
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
     )
 
 
