@@ -26,8 +26,8 @@ class Certificates:
     client_key: Path
 
 
-def made(folder: Path) -> Certificates:
-    """New ones in *folder*."""
+def made(folder: Path, *, by_address: bool = True) -> Certificates:
+    """New ones in *folder*, for localhost and, with *by_address*, for 127.0.0.1."""
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority of a test")])
     id_ = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
@@ -43,7 +43,9 @@ def made(folder: Path) -> Certificates:
     )
     _write(files.authority, root)
     issued = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(id_)
-    local = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    local: list[x509.GeneralName] = [x509.DNSName("localhost")]
+    if by_address:
+        local.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     for name, certificate, key in (
         ("server", files.chain, files.key),
         ("client", files.client, files.client_key),

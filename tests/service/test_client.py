@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import gc
 import json
 import logging
@@ -26,10 +25,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +44,7 @@ from tenantcfg import (
 )
 from tenantcfg.client import AsyncClient, Client
 from tests.cli.program import surroundings
+from tests.service import certificates
 from tests.service.misbehaving import PERMIT, Misbehaving, Talk, reply
 from tests.service.stock import APP, CLOSED, CONTOSO, EMPTY, ENDED, FABRIKAM, OTHER
 
@@ -850,32 +846,10 @@ def test_only_a_service_with_a_trusted_certificate_is_asked(face: Face, tmp_path
 
 def tls_of(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's context for localhost, and one that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    names: list[x509.GeneralName] = [x509.DNSName("localhost")]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / "both.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
+    files = certificates.made(folder, by_address=False)
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serving.load_cert_chain(pem)
-    return serving, ssl.create_default_context(cafile=str(pem))
+    serving.load_cert_chain(files.chain, files.key)
+    return serving, ssl.create_default_context(cafile=str(files.authority))
 
 
 # --- Being made, and closed -----------------------------------------------------------------------
