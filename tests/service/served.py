@@ -26,7 +26,6 @@ from tests.service.scenarios import OneToken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import TracebackType
 
     from tenantcfg.service.authzen import Decisions
     from tenantcfg.service.http import Endpoint
@@ -78,12 +77,7 @@ class Service:
             self.ready = self.until("listening")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
             self.stop()
 

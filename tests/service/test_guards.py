@@ -41,7 +41,6 @@ AMPLE = 30.0
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 KEY = "tcfg_" + "a" * 12 + "_" + "b" * 43
 APP_MAY = Removal(CONTOSO.value, APP.value, call_id="c-1", participant_id="p-1")
-APP_MAY_NOT = Removal(EMPTY.value, APP.value)
 
 
 @dataclass(slots=True)
