@@ -248,7 +248,7 @@ def test_every_output_format_is_explained(form: str) -> None:
 
 def test_every_schema_is_explained() -> None:
     sources = "".join(one.read_text() for one in (ROOT / "tenantcfg" / "cli").glob("*.py"))
-    named = set(re.findall(r'(?:Records\.of\([\w.]+,|_print\() ?"(\w+)"', sources))
+    named = set(re.findall(r'(?:Records\.of\(\w+|_(?:done|print)\(run), "(\w+)"', sources))
     columns = re.search(r"^_COLUMNS = \{$(.*?)^\}$", sources, re.MULTILINE | re.DOTALL)
     assert columns is not None
     named |= set(re.findall(r'^    "(\w+)":', columns[1], re.MULTILINE))
