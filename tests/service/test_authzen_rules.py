@@ -499,12 +499,10 @@ def test_w29_what_is_sought_needs_no_id_and_has_one_ignored(ask: Pep) -> None:
 
 
 def test_w30_what_a_search_finds_is_permitted(ask: Pep) -> None:
-    for one in ask.found(SUBJECTS):
-        assert ask.decision(subject=one) == PERMITTED
-    for one in ask.found(RESOURCES):
-        assert ask.decision(resource=one) == PERMITTED
-    for one in ask.found(ACTIONS):
-        assert ask.decision(action=one) == PERMITTED
+    for path, part in ((SUBJECTS, "subject"), (RESOURCES, "resource"), (ACTIONS, "action")):
+        found = ask.found(path)
+        assert found
+        assert [ask.decision(**{part: one}) for one in found] == [PERMITTED] * len(found)
 
 
 def test_w31_pages_lead_to_the_last_one(ask: Pep) -> None:
