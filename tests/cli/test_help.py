@@ -38,7 +38,7 @@ def test_a_group_shows_examples_before_its_options_and_whole_sentences(group: st
 
 
 def test_the_program_names_the_cmdlets_there_are() -> None:
-    # Twice, since a help that loaded the cmdlets' room would load the store's as well.
+    # Twice, since a help that asked the cmdlets' room would load the language with it.
     assert app.CMDLETS == cmdlets.NAMES
 
 
