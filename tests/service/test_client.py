@@ -767,6 +767,25 @@ def test_a_kept_connection_that_is_dead_is_replaced_within_one_attempt() -> None
     assert (server.connections, len(server.requests)) == (2, 3)
 
 
+def test_a_kept_connection_that_dies_within_an_answer_is_not() -> None:
+    def answer(talk: Talk) -> None:
+        if talk.number == 2:
+            talk.say(reply()[:-1])
+            talk.close()
+        else:
+            talk.say(reply())
+
+    with (
+        Misbehaving(answer) as server,
+        Client(server.url, KEY, timeout=AMPLE, attempts=1) as client,
+    ):
+        assert client.check(tenant=CONTOSO, app=APP) == Permit()
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            client.check(tenant=CONTOSO, app=APP)
+
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
 def test_a_new_connection_that_dies_is_not() -> None:
     with Misbehaving(lambda talk: talk.close()) as server, pytest.raises(Unavailable):
         Face(Client).check(server.url, attempts=5)
