@@ -99,9 +99,10 @@ class _Parts:
     def application(self) -> Application:
         """The parts as one."""
         told = self._told
-        endpoints = {**self._authzen(), **self._operations(), **pages(told.public_url)}
+        endpoints = {**self._authzen(), **self._operations()}
         if told.proxy_source is not None:
             endpoints |= self._proxies()
+        endpoints |= pages(told.public_url, endpoints)
         application = Application(
             endpoints,
             watcher=self._watcher,
