@@ -47,6 +47,7 @@ _GATHER_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
 _HURRIED_SECONDS: Final = 0.1
+_LAST_SECONDS: Final = 0.5
 _AT_ONCE: Final = 5_000
 
 
@@ -54,7 +55,11 @@ class Tally(Protocol):
     """Counts rows, by what became of them."""
 
     def __call__(self, outcome: str, number: int) -> None:
-        """*number* rows more were ``stored``, ``refused`` like their answer, or ``dropped``."""
+        """
+        *number* rows more were ``stored``, ``refused`` like their answer, or ``dropped``.
+
+        Or ``unknown``: the service ended before it heard whether they were stored.
+        """
 
 
 class Keeping(Protocol):
@@ -178,6 +183,12 @@ class _Writing:
     async def append(self, number: int, entries: Sequence[Entry], dropped: int = 0) -> None:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._writer.append, number, entries, dropped)
+
+    def give_up(self) -> None:
+        self._writer.give_up()
+
+    def became_of(self, number: int) -> bool | None:
+        return self._writer.became_of(number)
 
     def close(self) -> None:
         # What still hangs there ends by itself, or with the process.
@@ -316,6 +327,7 @@ class Sampled:
         self._queue: list[Entry] = []
         self._batch: _Batch | None = None
         self._stored = self._dropped = self._said = 0
+        self._given_up = False
         self._numbers = count(1)
         self._task: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
@@ -330,16 +342,38 @@ class Sampled:
             self._task = asyncio.create_task(self._write())
 
     async def close(self) -> None:
-        """See `Keeping.close`; a line says how many rows were stored, and how many were not."""
+        """See `Keeping.close`; a line says what became of all rows."""
         self._ending.set()
         task = self._task or asyncio.create_task(self._write())
         await asyncio.wait({task}, timeout=self._stop)
+        # What hangs must not be stored after it was counted as dropped. A commit under way may
+        # end yet.
+        self._given_up = True
+        self._writing.give_up()
+        await asyncio.wait({task}, timeout=_LAST_SECONDS)
         if not task.done():
             task.cancel()
+        unknown = self._settle()
+        self._writing.close()
+        _LOG.info(
+            "decision log closed", stored=self._stored, dropped=self._dropped, unknown=unknown
+        )
+
+    def _settle(self) -> int:
+        """Count what is left, each row once; how many it is not known of."""
+        batch, unknown = self._batch, 0
+        if batch is not None:
+            became = self._writing.became_of(batch.number)
+            if became:
+                self._done(batch)
+            elif became is None:
+                unknown = len(batch.entries)
+                del self._queue[:unknown]
+                self._tally("unknown", unknown)
         if self._queue:
             self._drop(len(self._queue))
-        self._writing.close()
-        _LOG.info("decision log closed", stored=self._stored, dropped=self._dropped)
+            self._queue.clear()
+        return unknown
 
     def _drop(self, number: int) -> None:
         self._dropped += number
@@ -349,7 +383,7 @@ class Sampled:
         """Store the queue, and how many were dropped, until there is nothing to tell."""
         try:
             await self._pause(self._gather)
-            while self._queue or self._dropped != self._said:
+            while not self._given_up and (self._queue or self._dropped != self._said):
                 stored = await self._write_batch()
                 await self._pause(self._gather if stored else self._retry)
                 if not stored and self._ending.is_set():
@@ -374,12 +408,15 @@ class Sampled:
             if not again:
                 _told(why)
             return False
+        self._done(batch)
+        return True
+
+    def _done(self, batch: _Batch) -> None:
         self._batch = None
         del self._queue[: len(batch.entries)]
         self._said = batch.dropped
         self._stored += len(batch.entries)
         self._tally("stored", len(batch.entries))
-        return True
 
     async def _pause(self, seconds: float) -> None:
         """Let rows gather; in the end nothing more comes."""

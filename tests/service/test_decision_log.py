@@ -11,9 +11,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import httpx
@@ -27,7 +27,7 @@ from tenantcfg.store import sqlite
 from tenantcfg.store.decision_log import DecisionLog, Entry, LogWriter, Wanted, create
 from tests.cli.program import Said, Terminal, run
 from tests.decisions import a_log, an_entry
-from tests.service.served import Service
+from tests.service.served import PATIENCE, Service
 from tests.service.stock import APP, CLOSED, CONTOSO, ENDED, FABRIKAM, OTHER, stocked
 from tests.stores import BY
 
@@ -543,10 +543,10 @@ def batches(log_url: str) -> int:
     if log_url.startswith("sqlite"):
         path = Path(log_url.removeprefix("sqlite:///"))
         with closing(sqlite.connect(path, patience=30)) as connection:
-            found = connection.execute("SELECT sum(batch) FROM decision_writers").fetchone()
+            found = connection.execute("SELECT coalesce(sum(batch), 0) FROM decision_writers").fetchone()
     else:
         with psycopg.connect(log_url) as connection:
-            found = connection.execute("SELECT sum(batch) FROM decision_writers").fetchone()
+            found = connection.execute("SELECT coalesce(sum(batch), 0) FROM decision_writers").fetchone()
     return int(found[0])
 
 
@@ -753,6 +753,65 @@ def test_what_is_left_at_the_end_counts_as_dropped(tmp_path: Path) -> None:
     counted = sampled(url, 1, 2, most=5, stop=0.3, hold=True)
 
     assert counted.seen == {"dropped": 3}
+
+
+@dataclass
+class Slow:
+    """A log whose commit is done, and heard of once *heard* is set."""
+
+    writer: LogWriter
+    committed: threading.Event = field(default_factory=threading.Event)
+    heard: threading.Event = field(default_factory=threading.Event)
+
+    def append(self, *batch: Any) -> None:
+        self.writer.append(*batch)
+        self.committed.set()
+        self.heard.wait(PATIENCE)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.writer, name)
+
+
+def test_what_was_stored_when_the_time_was_over_counts_as_stored(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    create(url)
+    counted, slow = Counting(), Slow(LogWriter(url))
+
+    async def keep() -> None:
+        keeping = Sampled(cast("LogWriter", slow), counted, most=9, gather=0, stop=0.05)
+        await keeping.keep([an_entry(1)])
+        await asyncio.to_thread(slow.committed.wait, PATIENCE)
+        await keeping.keep([an_entry(2)] * 2)
+        await keeping.close()
+        slow.heard.set()
+
+    asyncio.run(keep())
+
+    assert counted.seen == {"stored": 1, "dropped": 2}
+    with DecisionLog.open(url) as log:
+        assert [one.at for one in log.find(Wanted())] == [1]
+
+
+def test_what_was_counted_as_dropped_is_not_stored_later(new_url: str) -> None:
+    """A batch that waits for its turn when the service ends loses it."""
+    create(new_url)
+    counted, writer = Counting(), LogWriter(new_url)
+
+    async def keep() -> None:
+        keeping = Sampled(writer, counted, most=9, gather=0, retry=0.05, stop=0.2)
+        with locked(new_url):
+            await keeping.keep([an_entry(1)])
+            await keeping.close()
+
+    # It returns once the thread that writes has ended.
+    asyncio.run(keep())
+    for thread in threading.enumerate():
+        if thread.name.startswith("decision-log"):
+            thread.join(PATIENCE)
+
+    assert counted.seen == {"dropped": 1}
+    with DecisionLog.open(new_url) as log:
+        assert list(log.find(Wanted())) == []
 
 
 # --- What refuses to start ---
