@@ -21,19 +21,21 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     ProcessCollector,
     generate_latest,
     start_http_server,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from tenantcfg.decision import Deny, Permit
 from tenantcfg.errors import SettingInvalid, StoreUnusable, Unavailable
 from tenantcfg.service.http import ALLOW_GET, NO_STORE, Answer, Problem, answered
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+    from asyncio import Future
+    from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 
     from tenantcfg.service.authzen import (
         Asker,
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
 
     Event = MutableMapping[str, Any]
 
-__all__ = ["FOLDER", "Counted", "Metrics", "Operations", "log_as_json", "operations"]
+__all__ = ["FOLDER", "Counted", "Metrics", "Operations", "forget", "log_as_json", "operations"]
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names the folder in which several workers keep their numbers."""
@@ -157,6 +159,12 @@ class Metrics:
             "Rows for the decision log, by what became of them.",
             ["outcome"],
             registry=self._own,
+        )
+        self.waiting = Gauge(
+            "tenantcfg_decision_log_waiting",
+            "Rows that wait to be stored in the decision log.",
+            registry=self._own,
+            multiprocess_mode="livesum",
         )
 
     def exposed(self) -> bytes:
@@ -280,8 +288,13 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
+def forget(pid: int, folder: str) -> None:
+    """What the process *pid*, which has ended, had at the moment, counts no more."""
+    mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+
+
 def operations(
-    ready: Callable[[], Awaitable[object]],
+    ready: Mapping[str, Callable[[], Awaitable[object]]],
     metrics: Metrics | None,
     watched: Callable[[Exception], None] = lambda _: None,
 ) -> dict[bytes, Endpoint]:
@@ -289,7 +302,7 @@ def operations(
     The endpoints for an operator, by their paths.
 
     Args:
-        ready: returns once the store has answered.
+        ready: what answers need, by its name; each returns once it is there.
         metrics: served here; None: elsewhere.
         watched: is told why the store does not answer.
     """
@@ -316,23 +329,35 @@ async def _alive(_: Request) -> Answer:
 
 
 def _readiness(
-    ready: Callable[[], Awaitable[object]], watched: Callable[[Exception], None]
+    ready: Mapping[str, Callable[[], Awaitable[object]]], watched: Callable[[Exception], None]
 ) -> Endpoint:
     async def readiness(_: Request) -> Answer:
-        asked = asyncio.ensure_future(ready())
+        asked = {name: asyncio.ensure_future(ask()) for name, ask in ready.items()}
         # Not wait_for, which waits for what it cancels.
-        await asyncio.wait({asked}, timeout=READY_WITHIN)
-        if not asked.done():
-            asked.cancel()
-            raise Problem("unavailable", "the store has not answered in time")
-        why = asked.exception()
-        if why is None:
-            return answered({"status": "ready"})
-        if isinstance(why, Exception):
-            watched(why)
-        raise Problem("unavailable", "the store cannot be asked now") from why
+        await asyncio.wait(asked.values(), timeout=READY_WITHIN)
+        for one in asked.values():
+            one.cancel()
+        # All are looked at, so that none has failed unheard.
+        troubles = [_trouble(name, one, watched) for name, one in asked.items()]
+        for trouble in filter(None, troubles):
+            raise trouble
+        return answered({"status": "ready"})
 
     return readiness
+
+
+def _trouble(
+    name: str, asked: Future[object], watched: Callable[[Exception], None]
+) -> Problem | None:
+    """Why what was *asked* keeps us from answering; None: it does not."""
+    if not asked.done():
+        return Problem("unavailable", f"{name} has not answered in time")
+    why = asked.exception()
+    if why is None or isinstance(why, Problem):
+        return why
+    if isinstance(why, Exception):
+        watched(why)
+    return Problem("unavailable", f"{name} cannot be asked now")
 
 
 def _exposition(metrics: Metrics) -> Endpoint:

@@ -25,13 +25,15 @@ from uvicorn.supervisors import Multiprocess
 from tenantcfg import __version__
 from tenantcfg.errors import SettingInvalid, StoreUnusable, TenantcfgError, quoted
 from tenantcfg.service.connections import SPARE, Connection
-from tenantcfg.service.operations import FOLDER, Metrics, log_as_json
+from tenantcfg.service.operations import FOLDER, Metrics, forget, log_as_json
 from tenantcfg.service.worker import Worker
 from tenantcfg.store import Store
 from tenantcfg.store.address import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from uvicorn.supervisors.multiprocess import Process
 
     from tenantcfg.service.application import Application
     from tenantcfg.service.settings import Bind, ServiceSettings
@@ -408,9 +410,21 @@ class _Supervisor(Multiprocess):
     def keep_subprocess_alive(self) -> None:
         before = list(self.processes)
         super().keep_subprocess_alive()
-        for old, new in zip(before, self.processes, strict=True):
-            if old is not new:
-                _LOG.warning("a worker has died", pid=old.pid, exit=old.exitcode)
+        for old in self._gone(before):
+            _LOG.warning("a worker has died", pid=old.pid, exit=old.exitcode)
+
+    def handle_signals(self) -> None:
+        before = list(self.processes)
+        super().handle_signals()
+        self._gone(before)
+
+    def _gone(self, before: list[Process]) -> list[Process]:
+        """Those of *before* that are no workers any more; their numbers are of the past."""
+        gone = [one for one in before if one not in self.processes]
+        for one in gone:
+            if one.pid is not None:
+                forget(one.pid, os.environ[FOLDER])
+        return gone
 
 
 def _run_many(

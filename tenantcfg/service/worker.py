@@ -34,7 +34,10 @@ from tenantcfg.service.standbys import Standby
 from tenantcfg.store import Store
 
 if TYPE_CHECKING:
-    from tenantcfg.service.authzen import Askers, Recorder
+    from collections.abc import Awaitable, Callable
+
+    from tenantcfg.service.authzen import Askers
+    from tenantcfg.service.decision_log import DecisionRecorder
     from tenantcfg.service.http import Endpoint
     from tenantcfg.service.settings import Bind, ServiceSettings
 
@@ -133,7 +136,7 @@ class _Parts:
             recorder=self._recorder,
         ) | changes(self._store, askers, self._watcher.failed, connections=told.max_connections)
 
-    def _recording(self) -> Recorder | None:
+    def _recording(self) -> DecisionRecorder | None:
         told, logged = self._told, self._metrics.logged
         if told.decision_log_url is None:
             return None
@@ -143,6 +146,7 @@ class _Parts:
             told.decision_log_url,
             told.decision_log_mode,
             lambda outcome, number: logged.labels(outcome).inc(number),
+            self._metrics.waiting.set,
         )
         self._stops.insert(1, recorder.close)
         return recorder
@@ -162,7 +166,12 @@ class _Parts:
             port = self._metrics.serve(elsewhere)
             _LOG.info("listening", metrics=f"http://{elsewhere.at(port)}")
         metrics = None if elsewhere else self._metrics
-        return operations(lambda: self._store.ask(()), metrics, self._watcher.failed)
+        ready: dict[str, Callable[[], Awaitable[object]]] = {
+            "the store": lambda: self._store.ask(()),
+        }
+        if self._recorder is not None:
+            ready["the decision log"] = self._recorder.ready
+        return operations(ready, metrics, self._watcher.failed)
 
     def _proxies(self) -> dict[bytes, Endpoint]:
         from tenantcfg.service.callers import callers_of  # noqa: PLC0415 - only if wanted
