@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["PREFIX", "VARIABLES", "Bind", "ServiceSettings", "load_service"]
 
 PREFIX: Final = "TENANTCFG_SERVE_"
+_MONTH: Final = 30 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def _number(value: object, least: float, most: float) -> float:
     if isinstance(value, str):
         said = float(value) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", value) else None
     if isinstance(said, bool) or not isinstance(said, (int, float)) or not least <= said <= most:
-        raise ValueError(f"not a number from {least:g} to {most:g}")
+        raise ValueError(f"not a number from {least:.15g} to {most:.15g}")
     return said
 
 
@@ -263,6 +264,19 @@ class ServiceSettings:
     )
     entra_roles: tuple[str, ...] = field(
         default=(), metadata=_said("one of these must be among its roles; none: any", _texts)
+    )
+    entra_refresh_seconds: int = field(
+        default=24 * 3600,
+        metadata=_said(
+            "age of signing keys at which they are fetched anew, while the old ones serve",
+            _whole(60, _MONTH),
+        ),
+    )
+    entra_refuse_seconds: int = field(
+        default=72 * 3600,
+        metadata=_said(
+            "age of signing keys at which they are believed no more", _whole(60, _MONTH)
+        ),
     )
     entra_ca_bundle: Path | None = field(
         default=None, metadata=_said("certificates that key servers are believed by, PEM", _path)

@@ -452,6 +452,18 @@ def test_a_file_store_is_not_served_by_an_unfixed_sqlite(file_stock: Stock, tmp_
             "several workers cannot share this place",
         ),
         (["--metrics-bind", "unix:/x"], {}, "metrics_bind is no unix socket"),
+        (
+            [],
+            {
+                "PROXY_SOURCE": "token",
+                "ENTRA_ISSUERS": "https://i.example/{tid}/",
+                "ENTRA_JWKS": "https://i.example/keys",
+                "ENTRA_AUDIENCES": "a",
+                "ENTRA_REFUSE_SECONDS": "3600",
+            },
+            "the ages of signing keys do not fit: refresh after 86400 s, refuse after 3600 s",
+        ),
+        ([], {"ENTRA_REFRESH_SECONDS": "59"}, "not a number from 60 to 2592000"),
         ([], {"PROXY_SOURCE": "token"}, "a setting is missing: entra_issuers"),
         (
             [],
