@@ -21,6 +21,7 @@ from tenantcfg.service.http import (
     Problem,
     Request,
     Stream,
+    told_of,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class Watcher(Protocol):
 
     def failed(self, why: Exception) -> None:
         """Instead of an answer there was *why*: the store's failure, or a fault of ours."""
+
+    def refused(self, why: str) -> None:
+        """A connection was refused before there was a request: *why*, a word of ours."""
 
 
 class Application:
@@ -97,6 +101,11 @@ class Application:
             endpoint = _too_busy
         await self._serve(request, route, endpoint, began, send)
 
+    def refused(self, why: str) -> None:
+        """A connection was refused before there was a request; see `Watcher.refused`."""
+        if self._watcher is not None:
+            self._watcher.refused(why)
+
     def drain(self) -> None:
         """End what would not end by itself: the service is to stop."""
         self._draining.set()
@@ -121,17 +130,20 @@ class Application:
         """The answer, whatever happens: no input makes a 5xx but our own failures (W43)."""
         try:
             return await endpoint(request)
-        except Problem as problem:
-            return problem.answer()
+        except Problem as why:
+            problem = why
         except ClientGone:
             raise
         except asyncio.CancelledError:
             # Nobody but a server that stops, and has waited long enough, ends a request.
-            return Problem("unavailable", "the service is stopping", CLOSE).answer()
+            problem = Problem("unavailable", "the service is stopping", CLOSE)
         except Exception as why:  # noqa: BLE001 - it becomes the answer
+            request.why = told_of(why)
             if self._watcher is not None:
                 self._watcher.failed(why)
-            return _failure(why).answer()
+            problem = _failure(why)
+        request.why = request.why or problem.message
+        return problem.answer()
 
     def _found(self, path: bytes) -> tuple[str, Endpoint]:
         found = self._exact.get(path)

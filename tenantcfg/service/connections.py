@@ -44,6 +44,7 @@ _REFUSALS: Final = {
     431: ("Request Header Fields Too Large", "too_large", "the head of the request is too large"),
     503: ("Service Unavailable", "unavailable", "there are too many connections"),
 }
+_REASONS: Final = {400: "no_http", 431: "large_head", 503: "too_many_connections"}
 
 
 class Connection(HttpToolsProtocol):
@@ -196,6 +197,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         """Say why, in the error table's form, and take nothing more (check E2)."""
         self._refusal = status
+        self.config.loaded_app.refused(_REASONS[status])
         phrase, code, message = _REFUSALS[status]
         body = json.dumps({"error": code, "message": message}).encode()
         head = (

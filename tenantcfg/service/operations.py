@@ -11,9 +11,11 @@ import asyncio
 import logging
 import os
 import sys
+import time
 import traceback
 from collections import Counter as Tally
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -31,7 +33,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from tenantcfg.decision import Deny, Permit
 from tenantcfg.errors import SettingInvalid, StoreUnusable, Unavailable
-from tenantcfg.service.http import ALLOW_GET, NO_STORE, Answer, Problem, answered
+from tenantcfg.service.http import ALLOW_GET, NO_STORE, Answer, Problem, answered, told_of
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -63,6 +65,7 @@ READY_WITHIN: Final = 0.8
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _LOG = structlog.get_logger("tenantcfg.service")
 _LONGEST: Final = 200
+_SELDOM: Final = 1.0
 
 
 # Logs
@@ -152,6 +155,12 @@ class Metrics:
             "tenantcfg_store_failures",
             "Requests that found no store to answer them, by code.",
             ["code"],
+            registry=self._own,
+        )
+        self.refused = Counter(
+            "tenantcfg_http_refused",
+            "Connections that were refused before there was a request, by reason.",
+            ["reason"],
             registry=self._own,
         )
         self.logged = Counter(
@@ -248,6 +257,8 @@ class Operations:
         self._from = {"all": 0, "problems": 300, "none": 1000}[lines]
         self._requests: dict[tuple[str, int], Counter] = {}
         self._seconds: dict[str, Histogram] = {}
+        self._away = _Seldom("the store cannot be asked")
+        self._refusals = _Seldom("connections are refused")
 
     def answered(self, request: Request, route: str, status: int, seconds: float) -> None:
         """See `Watcher.answered`."""
@@ -265,9 +276,30 @@ class Operations:
         """See `Watcher.failed`."""
         if isinstance(why, (Unavailable, StoreUnusable)):
             self._metrics.failures.labels(why.code).inc()
-            _LOG.warning("the store cannot be asked", code=why.code, why=str(why))
+            self._away.tell(code=why.code, why=str(why))
         else:
             _LOG.error("unexpected", exc_info=why)
+
+    def refused(self, why: str) -> None:
+        """See `Watcher.refused`."""
+        self._metrics.refused.labels(why).inc()
+        self._refusals.tell(reason=why)
+
+
+class _Seldom:
+    """A warning that is written once a second at the most, with how many there were."""
+
+    def __init__(self, event: str) -> None:
+        self._event = event
+        self._next = -inf
+        self._number = 0
+
+    def tell(self, **members: object) -> None:
+        self._number += 1
+        now = time.monotonic()
+        if now >= self._next:
+            _LOG.warning(self._event, **members, number=self._number)
+            self._next, self._number = now + _SELDOM, 0
 
 
 def _line(request: Request, route: str, status: int, seconds: float) -> None:
@@ -280,6 +312,7 @@ def _line(request: Request, route: str, status: int, seconds: float) -> None:
         ms=round(seconds * 1000, 3),
         asker=_cut(request.asker),
         peer=request.peer,
+        **({"why": request.why} if request.why else {}),
     )
 
 
@@ -331,14 +364,14 @@ async def _alive(_: Request) -> Answer:
 def _readiness(
     ready: Mapping[str, Callable[[], Awaitable[object]]], watched: Callable[[Exception], None]
 ) -> Endpoint:
-    async def readiness(_: Request) -> Answer:
+    async def readiness(request: Request) -> Answer:
         asked = {name: asyncio.ensure_future(ask()) for name, ask in ready.items()}
         # Not wait_for, which waits for what it cancels.
         await asyncio.wait(asked.values(), timeout=READY_WITHIN)
         for one in asked.values():
             one.cancel()
         # All are looked at, so that none has failed unheard.
-        troubles = [_trouble(name, one, watched) for name, one in asked.items()]
+        troubles = [_trouble(name, one, request, watched) for name, one in asked.items()]
         for trouble in filter(None, troubles):
             raise trouble
         return answered({"status": "ready"})
@@ -347,7 +380,7 @@ def _readiness(
 
 
 def _trouble(
-    name: str, asked: Future[object], watched: Callable[[Exception], None]
+    name: str, asked: Future[object], request: Request, watched: Callable[[Exception], None]
 ) -> Problem | None:
     """Why what was *asked* keeps us from answering; None: it does not."""
     if not asked.done():
@@ -356,6 +389,7 @@ def _trouble(
     if why is None or isinstance(why, Problem):
         return why
     if isinstance(why, Exception):
+        request.why = told_of(why)
         watched(why)
     return Problem("unavailable", f"{name} cannot be asked now")
 
