@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
-from tenantcfg.errors import RevisionNotReached, StoreUnusable, Unavailable
+from tenantcfg.errors import StoreUnusable, Unavailable
 from tenantcfg.service.http import (
     CLOSE,
     REQUEST_ID,
@@ -202,9 +202,6 @@ async def _too_busy(_: Request) -> Answer:
 
 
 def _failure(why: Exception) -> Problem:
-    match why:
-        case RevisionNotReached():
-            return Problem("stale", "this server's state is older than what was asked for")
-        case Unavailable() | StoreUnusable():
-            return Problem("unavailable", "the store cannot be asked now")
+    if isinstance(why, (Unavailable, StoreUnusable)):
+        return Problem("unavailable", "the store cannot be asked now")
     return Problem("internal", "this should not have happened")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.decision import Deny, Permit
-from tenantcfg.errors import RevisionNotReached, Unavailable
+from tenantcfg.errors import Unavailable
 from tenantcfg.service.askers import Anyone
 from tenantcfg.service.authzen.endpoints import freshness_of, stamped
 from tenantcfg.service.authzen.model import Action, Entity, Item, Question
@@ -247,8 +247,6 @@ class _Check:
                 problem = self._failure(
                     request, Unavailable("a proxy's question was not answered in time")
                 )
-            except RevisionNotReached:
-                problem = Problem("stale", "this server's state is older than asked for")
             except Exception as why:  # noqa: BLE001 - it becomes a refusal
                 problem = self._failure(request, why)
             request.why = request.why or problem.message
