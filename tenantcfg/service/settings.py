@@ -189,7 +189,7 @@ class ServiceSettings:
 
     bind: Bind = field(default=Bind("127.0.0.1", 8180), metadata=_said("where to listen", _bind))
     socket_mode: int = field(
-        default=0o660, metadata=_said("of the unix socket: who may connect", _mode)
+        default=0o660, metadata=_said("of the unix sockets: who may connect", _mode)
     )
     grpc_bind: Bind | None = field(
         default=None, metadata=_said("where to listen for Envoy's own protocol", _bind)

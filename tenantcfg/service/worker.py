@@ -199,7 +199,7 @@ class _Parts:
             ) from why
 
         async def start() -> None:
-            server, port = await listening(application, str(bind))
+            server, port = await listening(application, str(bind), self._told.socket_mode)
             self._stops.insert(1, lambda: server.stop(self._told.drain_seconds))
             _LOG.info("listening", grpc=str(bind.at(port)))
 

@@ -19,8 +19,8 @@ import uvicorn
 from tenantcfg.service.application import Application
 from tenantcfg.service.authzen import authzen
 from tenantcfg.service.connections import Connection
-from tenantcfg.service.server import listening
 from tenantcfg.service.settings import Bind, ServiceSettings
+from tenantcfg.service.sockets import listening
 from tests.cli.program import PROGRAM, surroundings
 from tests.service.scenarios import OneToken
 

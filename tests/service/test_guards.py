@@ -25,8 +25,8 @@ from werkzeug.serving import make_server
 from tenantcfg.client import ASGIGuard as OverASGI
 from tenantcfg.client import AsyncClient, Client, Refusal, Removal, guard
 from tenantcfg.client import WSGIGuard as OverWSGI
-from tenantcfg.service.server import listening
 from tenantcfg.service.settings import Bind
+from tenantcfg.service.sockets import listening
 from tests.service.misbehaving import PERMIT, Misbehaving, Talk, reply
 from tests.service.stock import APP, CLOSED, CONTOSO, EMPTY, FABRIKAM
 

@@ -381,6 +381,7 @@ def test_envoys_own_protocol_is_served_beside_by_one_worker_and_by_several(
     env = {
         "TENANTCFG_SERVE_PROXY_SOURCE": "headers",
         "TENANTCFG_SERVE_PROXY_SECRET": secret,
+        "TENANTCFG_SERVE_SOCKET_MODE": "0600",
     }
     asked = CheckRequest()
     http = asked.attributes.request.http
@@ -393,6 +394,8 @@ def test_envoys_own_protocol_is_served_beside_by_one_worker_and_by_several(
         options = ("--workers", workers, "--grpc-bind", place)
         with Service("--store", file_stock.url, *HARMLESS, *options, env=env) as running:
             said = [one["grpc"] for one in map(json.loads, running.lines) if "grpc" in one]
+            if place.startswith("unix:"):
+                assert stat.S_IMODE((tmp_path / "grpc").stat().st_mode) == 0o600
             with grpc.insecure_channel(said[0]) as channel:
                 check = channel.unary_unary(
                     "/envoy.service.auth.v3.Authorization/Check",
