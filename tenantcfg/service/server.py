@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import signal
 import socket
 import ssl
-import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from secrets import token_bytes
@@ -23,6 +21,7 @@ from uvicorn.supervisors import Multiprocess
 from tenantcfg import __version__
 from tenantcfg.errors import SettingInvalid, StoreUnusable, TenantcfgError, quoted
 from tenantcfg.service.connections import SPARE, Connection
+from tenantcfg.service.metrics_folder import folder_of_own
 from tenantcfg.service.operations import FOLDER, Metrics, forget, log_as_json
 from tenantcfg.service.sockets import BACKLOG, listening, require_free
 from tenantcfg.service.worker import Worker
@@ -285,6 +284,11 @@ def _run_one(
 ) -> None:
     # uvicorn drains, then raises the signal again for whoever handled it before: that is us.
     before = {one: signal.signal(one, lambda *_: None) for one in (signal.SIGTERM, signal.SIGINT)}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        # As SIGTERM, and not at once; nohup has it ignored.
+        before[signal.SIGHUP] = signal.signal(
+            signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM)
+        )
     try:
         _Server(config, announce).run(sockets)
     except SystemExit as why:
@@ -337,13 +341,9 @@ def _run_many(
 
 @contextmanager
 def _shared_metrics(told: ServiceSettings) -> Iterator[None]:
-    """A folder in which workers add up their numbers: a new one, or old ones would go on."""
-    folder = tempfile.mkdtemp(prefix="tenantcfg-metrics-")
-    os.environ[FOLDER] = folder
-    try:
+    with folder_of_own() as folder:
+        os.environ[FOLDER] = folder
         if told.metrics_bind is not None:
             port = Metrics(folder).serve(told.metrics_bind)
             _LOG.info("listening", metrics=f"http://{told.metrics_bind.at(port)}")
         yield
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
-from signal import SIGTERM
+from signal import SIG_IGN, SIGHUP, SIGTERM, signal
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -21,6 +21,7 @@ from tenantcfg.service.askers import Anybody, KeyHolders
 from tenantcfg.service.authzen import authzen
 from tenantcfg.service.changes import changes
 from tenantcfg.service.judging import StoreDecisions
+from tenantcfg.service.metrics_folder import hold
 from tenantcfg.service.openapi import pages
 from tenantcfg.service.operations import (
     FOLDER,
@@ -72,7 +73,8 @@ class Worker:
                 of several ends instead, after a pause, and is started anew.
         """
         log_as_json()
-        _end_with_parent()
+        if parent_process() is not None:
+            _join_the_others()
         try:
             return self._made()
         except TenantcfgError as why:
@@ -215,11 +217,17 @@ class _Parts:
         self._store.close()
 
 
+def _join_the_others() -> None:
+    """Be one of several workers, whose parent alone hears a hangup."""
+    signal(SIGHUP, SIG_IGN)
+    hold(os.environ[FOLDER])
+    _end_with_parent()
+
+
 def _end_with_parent() -> None:
     """See to it that no worker stays behind, holding the port, when its parent is killed."""
     parent = parent_process()
-    if parent is None:
-        return
+    assert parent is not None  # noqa: S101 - one of several has one
 
     def watch() -> None:
         parent.join()

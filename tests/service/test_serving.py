@@ -268,6 +268,62 @@ def test_no_worker_stays_behind_when_the_parent_is_killed(file_stock: Stock) -> 
         until(lambda: not connects(running.url))
 
 
+def test_what_a_killed_service_leaves_is_removed_by_the_next_and_what_is_in_use_is_not(
+    file_stock: Stock, tmp_path: Path
+) -> None:
+    env = {"TMPDIR": str(tmp_path)}
+    options = ("--store", file_stock.url, *HARMLESS, "--workers", "2")
+    (tmp_path / "tenantcfg-metrics-link").symlink_to(tmp_path)
+    with Service(*options, env=env) as killed:
+        workers = killed.workers
+        (left,) = metrics_folders(tmp_path)
+        killed.signal(signal.SIGKILL)
+        killed.ended()
+        until(lambda: not any(map(alive, workers)))
+        assert metrics_folders(tmp_path) == {left}
+
+        with Service(*options, env=env):
+            (first,) = metrics_folders(tmp_path)
+            assert first != left
+            with Service(*options, env=env) as other:
+                assert metrics_folders(tmp_path) > {first}
+                assert httpx.get(f"{other.url}/metrics").status_code == 200
+            assert metrics_folders(tmp_path) == {first}
+    assert metrics_folders(tmp_path) == set()
+
+
+def metrics_folders(path: Path) -> set[str]:
+    found = path.glob("tenantcfg-metrics-*")
+    return {one.name for one in found if not one.is_symlink()}
+
+
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def test_a_hangup_ends_one_worker_as_a_request_to_stop_does(file_stock: Stock) -> None:
+    with serving(file_stock) as running:
+        running.signal(signal.SIGHUP)
+        code, _, log = running.ended()
+
+    assert code == 0
+    assert json.loads(log.splitlines()[-1])["event"] == "stopped"
+
+
+def test_a_hangup_replaces_several_workers_one_after_the_other(file_stock: Stock) -> None:
+    with serving(file_stock, "--workers", "2") as running:
+        before = running.workers
+        # The terminal's reaches all of them.
+        for one in (*before, running.pid):
+            os.kill(one, signal.SIGHUP)
+        while before[0] in running.workers or before[1] in running.workers:
+            assert permitted(running.url, file_stock.check)
+        code, _, log = running.stop()
+
+    assert code == 0
+    assert "a worker has died" not in log
+
+
 def test_a_worker_without_a_store_is_tried_again_until_there_is_one(
     made_sqlite_url: str, tmp_path: Path
 ) -> None:
