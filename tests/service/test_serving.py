@@ -310,14 +310,26 @@ def test_a_hangup_ends_one_worker_as_a_request_to_stop_does(file_stock: Stock) -
     assert json.loads(log.splitlines()[-1])["event"] == "stopped"
 
 
-def test_a_hangup_replaces_several_workers_one_after_the_other(file_stock: Stock) -> None:
-    with serving(file_stock, "--workers", "2") as running:
+def test_a_hangup_replaces_several_workers_which_read_a_renewed_certificate(
+    file_stock: Stock, tmp_path: Path
+) -> None:
+    (tmp_path / "new").mkdir()
+    old, new = made(tmp_path), made(tmp_path / "new")
+    believed = ssl.create_default_context(cafile=old.authority)
+    believed.load_verify_locations(new.authority)
+    tls = ("--tls-cert", str(old.chain), "--tls-key", str(old.key))
+    with serving(file_stock, "--workers", "2", *tls) as running:
         before = running.workers
+        new.chain.replace(old.chain)
+        new.key.replace(old.key)
         # The terminal's reaches all of them.
         for one in (*before, running.pid):
             os.kill(one, signal.SIGHUP)
-        while before[0] in running.workers or before[1] in running.workers:
-            assert permitted(running.url, file_stock.check)
+        while set(before) & set(running.workers):
+            with httpx.Client(verify=believed) as client:
+                assert permitted(running.url, file_stock.check, client)
+        with httpx.Client(verify=ssl.create_default_context(cafile=new.authority)) as client:
+            assert permitted(running.url, file_stock.check, client)
         code, _, log = running.stop()
 
     assert code == 0
