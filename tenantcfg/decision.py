@@ -9,13 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from tenantcfg.errors import Reason
+from tenantcfg.errors import InvalidInput, Reason
 
 if TYPE_CHECKING:
-    from tenantcfg.ids import Revision
+    from collections.abc import Iterable
+
+    from tenantcfg.ids import AppId, Revision, TenantId
     from tenantcfg.instants import Instant
 
-__all__ = ["Decision", "Deny", "Facts", "Permit", "decide"]
+    Pair = tuple[TenantId | str | None, AppId | str]
+    """What one question is about."""
+
+__all__ = ["MAX_BATCH", "Decision", "Deny", "Facts", "Permit", "decide", "pairs", "require_least"]
+
+MAX_BATCH = 1_000
+"""The most questions that one call may ask (docs, limits)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +96,35 @@ def decide(facts: Facts, now: Instant) -> Decision:
     if expires_at is not None and now >= expires_at:
         return Deny(Reason.GRANT_NOT_IN_FORCE, revision)
     return Permit(revision)
+
+
+# What every door of a check asks of whoever asks
+
+
+def pairs(questions: Iterable[Pair]) -> list[Pair]:
+    """
+    *questions*, each a pair.
+
+    Raises:
+        InvalidInput: there are more than `MAX_BATCH`.
+        TypeError: one is no pair.
+    """
+    # What comes out of whatever yields them is the caller's.
+    given = list(questions)
+    try:
+        asked = [(tenant, app) for tenant, app in given]
+    except (TypeError, ValueError) as why:
+        raise TypeError(f"questions: pairs of tenant and app are wanted: {why}") from why
+    if len(asked) > MAX_BATCH:
+        raise InvalidInput(
+            "too many questions at once",
+            subject=str(len(asked)),
+            hint=f"ask at most {MAX_BATCH} in one call",
+        )
+    return asked
+
+
+def require_least(at_least: object) -> None:
+    """Raise TypeError unless *at_least* is a revision, so that nothing else is passed over."""
+    if isinstance(at_least, bool) or not isinstance(at_least, int):
+        raise TypeError(f"at_least: Revision is wanted, not {type(at_least).__name__}")

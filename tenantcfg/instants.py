@@ -8,12 +8,26 @@ databases: no driver's and no database's idea of a time zone can come between.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NewType, NoReturn
+from typing import TYPE_CHECKING, NewType, NoReturn
 
 from tenantcfg.errors import InvalidInput, quoted
 
-__all__ = ["Instant", "from_datetime", "parse", "parse_duration", "require", "text", "to_datetime"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "Expiry",
+    "Instant",
+    "from_datetime",
+    "parse",
+    "parse_duration",
+    "parse_expiry",
+    "require",
+    "text",
+    "to_datetime",
+]
 
 Instant = NewType("Instant", int)
 """Microseconds since the epoch, UTC."""
@@ -76,6 +90,41 @@ def parse_duration(given: str) -> int:
             hint="4h or 30d, for example",
         )
     return microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When something is to end: *at* an instant, or *after* so many microseconds."""
+
+    at: Instant | None = None
+    after: int = 0
+
+    def instant(self, now: Callable[[], Instant]) -> Instant:
+        """
+        The instant; *now* is asked only where it counts.
+
+        It must be the store's clock, which is what ends things: this machine's may be another.
+        """
+        return Instant(now() + self.after) if self.at is None else self.at
+
+
+def parse_expiry(at: str | None, after: str | None, *, named: tuple[str, str]) -> Expiry | None:
+    """
+    The expiry that is given as an instant or as a duration; None: neither is.
+
+    Args:
+        at: as `parse` takes it.
+        after: as `parse_duration` takes it.
+        named: what the two are called where they are given, for messages.
+
+    Raises:
+        InvalidInput: both are given, or what is given cannot be read.
+    """
+    if at is not None and after is not None:
+        raise InvalidInput(f"{named[0]} and {named[1]} are both given", hint="give one")
+    if at is not None:
+        return Expiry(at=parse(at))
+    return None if after is None else Expiry(after=parse_duration(after))
 
 
 def from_datetime(moment: datetime) -> Instant:

@@ -16,10 +16,10 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 import tenantcfg
-from tenantcfg import cmdlets, configuration, errors, history, ids, settings
+from tenantcfg import cmdlets, configuration, decision, errors, history, ids, settings
 from tenantcfg.cli import app
 from tenantcfg.cli.exits import Exit, exit_of
-from tenantcfg.store import checking, sqlite
+from tenantcfg.store import sqlite
 from tests.docs_terminal import Step, Terminal, matches, steps
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def test_every_output_format_is_explained(form: str) -> None:
 
 def test_every_schema_is_explained() -> None:
     sources = "".join(one.read_text() for one in (ROOT / "tenantcfg" / "cli").glob("*.py"))
-    named = set(re.findall(r'(?:Records\.of\([\w.]+,|_print\() ?"(\w+)"', sources))
+    named = set(re.findall(r'(?:Records\.of\(\w+|_(?:done|print)\(run), "(\w+)"', sources))
     columns = re.search(r"^_COLUMNS = \{$(.*?)^\}$", sources, re.MULTILINE | re.DOTALL)
     assert columns is not None
     named |= set(re.findall(r'^    "(\w+)":', columns[1], re.MULTILINE))
@@ -266,7 +266,7 @@ def test_the_limits_are_the_programs() -> None:
         f"1 to {ids.MAX_ID_LENGTH} printable characters, no blank at either end",
         f"{configuration.MAX_APPS:,}",
         f"{history.MAX_REASON_LENGTH:,} characters",
-        f"{checking.MAX_BATCH:,}",
+        f"{decision.MAX_BATCH:,}",
         f"{sqlite.WRITE_PATIENCE:.0f} s, then exit code 6",
         f"{sqlite.CHECK_PATIENCE * 1000:.0f} ms, then exit code 6",
     }

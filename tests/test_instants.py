@@ -149,3 +149,32 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 def test_a_hundred_years_are_the_longest_duration() -> None:
     assert instants.parse_duration("36600d") == 36_600 * 86_400_000_000
+
+
+NAMED = ("--at", "--in")
+
+
+def test_an_expiry_is_an_instant_or_counts_from_the_clock_that_is_asked() -> None:
+    at = instants.parse_expiry("2027-01-31T18:00:00Z", None, named=NAMED)
+    after = instants.parse_expiry(None, "4h", named=NAMED)
+    clock = iter([instants.Instant(5)])
+
+    assert at is not None
+    assert after is not None
+    assert at.instant(lambda: next(clock)) == instants.parse("2027-01-31T18:00:00Z")
+    assert after.instant(lambda: next(clock)) == 5 + 4 * 3600 * 1_000_000
+    assert instants.parse_expiry(None, None, named=NAMED) is None
+
+
+@pytest.mark.parametrize(
+    ("at", "after", "message"),
+    [
+        ("2027-01-31T18:00:00Z", "4h", "--at and --in are both given: give one"),
+        ("", "4h", "both given"),
+        ("", None, "not an instant: ''"),
+        (None, "", "not a duration: ''"),
+    ],
+)
+def test_no_expiry_is_guessed(at: str | None, after: str | None, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        instants.parse_expiry(at, after, named=NAMED)

@@ -39,19 +39,16 @@ def upgrade(run: Run, *, what_if: bool) -> Exit:
         print(f"What if: {_would(run.settings.database_url, version.SCHEMA_VERSION)}: {where}")
         return Exit.DONE
     done = admin.upgrade(run.settings.database_url)
-    if run.output is not None:
-        kept = str(done.kept) if done.kept else None
-        _print(run, "upgrade", {"before": done.before, "after": done.after, "kept": kept})
-        return Exit.DONE
-    if done.kept:
-        say(f"the store as it was is kept in {done.kept}")
+    kept = None if done.kept is None else str(done.kept)
+    row = {"before": done.before, "after": done.after, "kept": kept}
+    said = [] if kept is None else [f"the store as it was is kept in {kept}"]
     if done.before is None:
-        say(f"made the store {where}, version {done.after}")
+        said.append(f"made the store {where}, version {done.after}")
     elif done.before == done.after:
-        say(f"unchanged: the store {where} has version {done.after}")
+        said.append(f"unchanged: the store {where} has version {done.after}")
     else:
-        say(f"upgraded the store {where} from version {done.before} to {done.after}")
-    return Exit.DONE
+        said.append(f"upgraded the store {where} from version {done.before} to {done.after}")
+    return _done(run, "upgrade", row, *said)
 
 
 @db.command("current", examples=("tenantcfg db current",))
@@ -101,11 +98,8 @@ def backup(run: Run, file: str, *, what_if: bool) -> Exit:
             print(f"What if: write {printable(store.url)} at {store.head()} to {printable(file)}")
         return Exit.DONE
     head = admin.backup(run.settings.database_url, file)
-    if run.output is not None:
-        _print(run, "backup", {"head": str(head), "file": file})
-        return Exit.DONE
-    say(f"wrote {_shown(run)} at {head} to {file}")
-    return Exit.DONE
+    row = {"head": str(head), "file": file}
+    return _done(run, "backup", row, f"wrote {_shown(run)} at {head} to {file}")
 
 
 @db.command(
@@ -131,11 +125,8 @@ def restore(run: Run, file: str, *, overwrite: bool, yes: bool, what_if: bool) -
     if overwrite:
         confirm(f"Overwrite {_shown(run)}{_lost(run)}?", yes=yes)
     head = admin.restore(file, run.settings.database_url, overwrite=overwrite)
-    if run.output is not None:
-        _print(run, "restore", {"head": str(head), "file": file})
-        return Exit.DONE
-    say(f"restored {file} to {_shown(run)}, at {head}")
-    return Exit.DONE
+    row = {"head": str(head), "file": file}
+    return _done(run, "restore", row, f"restored {file} to {_shown(run)}, at {head}")
 
 
 @db.command(
@@ -158,11 +149,17 @@ def copy(run: Run, from_url: str, to_url: str, *, what_if: bool) -> Exit:
             print(f"What if: copy {printable(source)} at {store.head()} to {printable(target)}")
         return Exit.DONE
     head = admin.copy(from_url, to_url)
+    row = {"head": str(head), "from": source, "to": target}
+    return _done(run, "copy", row, f"copied {source} to {target}, at {head}", store=target)
+
+
+def _done(run: Run, schema: str, row: dict[str, Any], *said: str, store: str | None = None) -> Exit:
+    """Report what was done, as data or as talk; the exit code."""
     if run.output is not None:
-        row = {"head": str(head), "from": source, "to": target}
-        _print(run, "copy", row, store=target)
-        return Exit.DONE
-    say(f"copied {source} to {target}, at {head}")
+        _print(run, schema, row, store=store)
+    else:
+        for line in said:
+            say(line)
     return Exit.DONE
 
 

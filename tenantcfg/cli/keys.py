@@ -183,15 +183,9 @@ def _tenants(run: Run, store: Store, named: tuple[str, ...]) -> list[TenantId] |
 
 
 def _expiry(store: Store, given: dict[str, Any]) -> Instant | None:
-    at, after = given["expires_at"], given["expires_in"]
-    if at is not None and after is not None:
-        raise InvalidInput("--expires-at and --expires-in are both given", hint="give one")
-    if at is not None:
-        return instants.parse(at)
-    if after is None:
-        return None
-    # By the store's clock, which is what ends the key: this machine's may be another.
-    return instants.Instant(_now(store) + instants.parse_duration(after))
+    named = ("--expires-at", "--expires-in")
+    expiry = instants.parse_expiry(given["expires_at"], given["expires_in"], named=named)
+    return None if expiry is None else expiry.instant(lambda: _now(store))
 
 
 def _now(store: Store) -> Instant:

@@ -62,8 +62,6 @@ _APPROVED = {
     "set",
     "test",
 }
-# What lines that work on another cmdlet's output end in.
-_OUTPUT_COMMAND = re.compile(r"(?i)(convertto|export|format|out|select|sort|where|foreach)-")
 _WIDTH = 120
 """Of a line of output and of a message where there is no terminal, as PowerShell has it."""
 

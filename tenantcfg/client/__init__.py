@@ -23,7 +23,8 @@ except ModuleNotFoundError as why:
         hint="pip install 'tenantcfg[client]'",
     ) from why
 
-from tenantcfg.client.asking import AsyncClient, Client
+from tenantcfg.client.asking import AsyncClient
 from tenantcfg.client.guarding import ASGIGuard, Refusal, Removal, WSGIGuard, guard
+from tenantcfg.client.waiting import Client
 
 __all__ = ["ASGIGuard", "AsyncClient", "Client", "Refusal", "Removal", "WSGIGuard", "guard"]

@@ -17,7 +17,9 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, overload
 
-from tenantcfg.client.asking import AsyncClient, Client
+from tenantcfg.client.asking import AsyncClient
+from tenantcfg.client.waiting import Client
+from tenantcfg.client.wire import fits_header
 from tenantcfg.decision import Deny, Permit
 from tenantcfg.errors import TenantcfgError, Unavailable
 
@@ -45,7 +47,6 @@ _PASSING: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "OPTIONS"})
 # Frameworks read these, in any of the spellings that a gateway folds into one, as the method.
 _OVERRIDING: Final = frozenset({"x-http-method-override", "x-http-method", "x-method-override"})
 _NO_LETTER: Final = re.compile("[^a-z0-9]")
-_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _LOG = logging.getLogger("tenantcfg.client")
 
 
@@ -269,7 +270,7 @@ def _question(told: object, given: str) -> dict[str, Any]:
     """The words of a check; *given* is a request id that came from outside."""
     if not isinstance(told, Removal):
         raise TypeError(f"removal: Removal or None is wanted, not {type(told).__name__}")
-    if told.request_id is None and _REQUEST_ID.fullmatch(given):
+    if told.request_id is None and fits_header(given):
         told = replace(told, request_id=given)
     return {
         "tenant": told.tenant,

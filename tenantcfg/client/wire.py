@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tenantcfg import i_json
 from tenantcfg.configuration import REMOVE_PARTICIPANT
-from tenantcfg.decision import Deny, Permit
+from tenantcfg.decision import Deny, Permit, pairs
 from tenantcfg.errors import (
     InvalidInput,
     NotAdmitted,
@@ -30,23 +30,25 @@ from tenantcfg.ids import MAX_ID_LENGTH, AppId, Revision, TenantId
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tenantcfg.decision import Decision
+    from tenantcfg.decision import Decision, Pair
 
-__all__ = ["MAX_ANSWER", "MAX_BATCH", "Question", "Reply", "Wanted", "many", "one"]
+__all__ = ["MAX_ANSWER", "Question", "Reply", "Wanted", "fits_header", "many", "one"]
 
-MAX_BATCH: Final = 1_000
-"""The most questions of one call (check W25)."""
 MAX_ANSWER: Final = 1024 * 1024
 """The longest answer that is read, in bytes."""
 
 _LONGEST_PARAMETER: Final = 512
 _LARGEST_REVISION: Final = 10**18 - 1
+_IN_A_HEADER: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 # No id holds a NUL, so what is sent with one is never granted.
 _NO_ID: Final = "\0"
 
-Pair = tuple[TenantId | str | None, AppId | str]
+
+def fits_header(text: str) -> bool:
+    """Whether *text* can be a request id, or another id that a header carries as it is."""
+    return _IN_A_HEADER.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +113,14 @@ def one(
     return Question("/access/v1/evaluation", _json(members | _entities(tenant, app)))
 
 
-def many(pairs: Iterable[Pair], action: str) -> tuple[Question, int]:
+def many(questions: Iterable[Pair], action: str) -> tuple[Question, int]:
     """
-    The question about all of *pairs* at once, and how many they are.
+    The question about all of *questions* at once, and how many they are.
 
     Raises:
-        InvalidInput: there are more than `MAX_BATCH`.
-        TypeError: one is no pair.
+        InvalidInput, TypeError: as `pairs`.
     """
-    try:
-        items = [_entities(tenant, app) for tenant, app in pairs]
-    except (TypeError, ValueError) as why:
-        raise TypeError(f"questions: pairs of tenant and app are wanted: {why}") from why
-    if len(items) > MAX_BATCH:
-        raise InvalidInput(
-            "too many questions at once",
-            subject=str(len(items)),
-            hint=f"ask at most {MAX_BATCH} in one call",
-        )
+    items = [_entities(tenant, app) for tenant, app in pairs(questions)]
     options = {"include_reasons": True}
     members = {"action": _action(action), "evaluations": items, "options": options}
     return Question("/access/v1/evaluations", _json(members)), len(items)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from tenantcfg.powershell import Invocation
 
+    _Body = Callable[[Context, Invocation], None]
+    _Judge = Callable[[Mapping[str, Any]], None]
+
 __all__ = [
     "LIST_PARAMETER",
     "NAMES",
@@ -41,82 +44,64 @@ __all__ = [
     "terminal_session",
 ]
 
-NAMES = (
-    "Set-CsApplicationMeetingConfiguration",
-    "Get-CsApplicationMeetingConfiguration",
-    "Connect-MicrosoftTeams",
-    "Disconnect-MicrosoftTeams",
-    "Get-CsTenant",
-)
+_PARAMETERS = {
+    "Set-CsApplicationMeetingConfiguration": meeting_configuration.SET_PARAMETERS,
+    "Get-CsApplicationMeetingConfiguration": meeting_configuration.GET_PARAMETERS,
+    "Connect-MicrosoftTeams": connection.CONNECT_PARAMETERS,
+    "Disconnect-MicrosoftTeams": (),
+    "Get-CsTenant": connection.TENANT_PARAMETERS,
+}
+
+NAMES = tuple(_PARAMETERS)
 """The cmdlets' names. Those that change something are they with ShouldProcess."""
-
-
-_WITHOUT_EFFECT = (
-    "ErrorVariable",
-    "WarningVariable",
-    "InformationVariable",
-    "OutVariable",
-    "OutBuffer",
-    "PipelineVariable",
-)
 
 
 def cmdlets(context: Context) -> tuple[Cmdlet, ...]:
     """The cmdlets, working on *context*."""
+
+    def cmdlet(name: str, body: _Body, judge: _Judge | None = None, **more: Any) -> Cmdlet:
+        return Cmdlet(
+            name=name,
+            parameters=_PARAMETERS[name],
+            run=_ours(context, body),
+            judge=_judged(judge) if judge else None,
+            **more,
+        )
+
     mine = meeting_configuration
     return (
-        Cmdlet(
-            name="Set-CsApplicationMeetingConfiguration",
-            parameters=mine.SET_PARAMETERS,
-            run=_ours(context, mine.set_),
-            judge=_judged(mine.judge_set),
+        cmdlet(
+            "Set-CsApplicationMeetingConfiguration",
+            mine.set_,
+            mine.judge_set,
             default_set="Identity",
             supports_should_process=True,
         ),
-        Cmdlet(
-            name="Get-CsApplicationMeetingConfiguration",
-            parameters=mine.GET_PARAMETERS,
-            run=_ours(context, mine.get),
-            judge=_judged(mine.judge_get),
+        cmdlet(
+            "Get-CsApplicationMeetingConfiguration",
+            mine.get,
+            mine.judge_get,
             default_set="Identity",
         ),
-        Cmdlet(
-            name="Connect-MicrosoftTeams",
-            parameters=connection.CONNECT_PARAMETERS,
-            run=_ours(context, connection.connect),
-            judge=_judged(connection.judge_connect),
+        cmdlet(
+            "Connect-MicrosoftTeams",
+            connection.connect,
+            connection.judge_connect,
             default_set=connection.CONNECT_SETS[0],
             supports_should_process=True,
         ),
-        Cmdlet(
-            name="Disconnect-MicrosoftTeams",
-            parameters=(),
-            run=_ours(context, connection.disconnect),
-            supports_should_process=True,
-        ),
-        Cmdlet(
-            name="Get-CsTenant",
-            parameters=connection.TENANT_PARAMETERS,
-            run=_ours(context, connection.get_tenant),
-            judge=_judged(connection.judge_tenant),
-        ),
+        cmdlet("Disconnect-MicrosoftTeams", connection.disconnect, supports_should_process=True),
+        cmdlet("Get-CsTenant", connection.get_tenant, connection.judge_tenant),
     )
 
 
 def declared(name: str) -> tuple[str, ...]:
     """The parameters' names of the cmdlet *name* (any case), as declared; none if unknown."""
-    mine = {
-        "set-csapplicationmeetingconfiguration": meeting_configuration.SET_PARAMETERS,
-        "get-csapplicationmeetingconfiguration": meeting_configuration.GET_PARAMETERS,
-        "connect-microsoftteams": connection.CONNECT_PARAMETERS,
-        "get-cstenant": connection.TENANT_PARAMETERS,
-    }
-    return tuple(parameter.name for parameter in mine.get(name.lower(), ()))
+    found = {known.lower(): parameters for known, parameters in _PARAMETERS.items()}
+    return tuple(parameter.name for parameter in found.get(name.lower(), ()))
 
 
-def _ours(
-    context: Context, body: Callable[[Context, Invocation], None]
-) -> Callable[[Invocation], None]:
+def _ours(context: Context, body: _Body) -> Callable[[Invocation], None]:
     """The body, its errors turned into a record of PowerShell's error stream."""
 
     def run(call: Invocation) -> None:
@@ -135,9 +120,7 @@ def _ours(
     return run
 
 
-def _judged(
-    judge: Callable[[Mapping[str, Any]], None],
-) -> Callable[[Mapping[str, Any]], TenantcfgError | None]:
+def _judged(judge: _Judge) -> Callable[[Mapping[str, Any]], TenantcfgError | None]:
     """The judge, its error returned: a dry pass collects, it does not run."""
 
     def judged(bound: Mapping[str, Any]) -> TenantcfgError | None:

@@ -15,6 +15,7 @@ from tenantcfg.configuration import ListModifier
 from tenantcfg.errors import InvalidInput
 from tenantcfg.ids import AppId
 from tenantcfg.powershell import Number, PSListModifier
+from tenantcfg.powershell.characters import DASHES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -96,7 +97,7 @@ def _app(item: object) -> AppId:
             why="PowerShell turned the value into its type's name before we saw it",
             hint=f"write {_QUOTED}, or put --% before the line's arguments",
         )
-    if item.startswith("-"):
+    if item[:1] in DASHES:
         raise InvalidInput(
             "not an app id",
             subject=f"'{item}'",

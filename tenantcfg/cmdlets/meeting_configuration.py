@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tenantcfg.cmdlets.context import Context
     from tenantcfg.history import Change
     from tenantcfg.ids import AppId, TenantId
-    from tenantcfg.instants import Instant
+    from tenantcfg.instants import Expiry, Instant
     from tenantcfg.powershell import Invocation
     from tenantcfg.store import Store, Tenant
 
@@ -78,14 +78,7 @@ def judge_set(bound: Mapping[str, Any]) -> None:
     """
     _judge_identity(bound)
     edit = _edit(bound)
-    if "ExpiresAt" in bound and "ExpiresIn" in bound:
-        raise InvalidInput("-ExpiresAt and -ExpiresIn are both given", hint="give one")
-    if "ExpiresAt" in bound:
-        instants.parse(bound["ExpiresAt"])
-    if "ExpiresIn" in bound:
-        instants.parse_duration(bound["ExpiresIn"])
-    expires = "ExpiresAt" in bound or "ExpiresIn" in bound
-    if expires and not (edit and edit.wanted):
+    if _expiry(bound) and not (edit and edit.wanted):
         raise InvalidInput("an expiry, and no app is granted", hint=f"name it in -{LIST_PARAMETER}")
 
 
@@ -241,19 +234,19 @@ def _wanted(
     return replace(edit, expiries=until) if edit is not None else None
 
 
+def _expiry(bound: Mapping[str, Any]) -> Expiry | None:
+    named = ("-ExpiresAt", "-ExpiresIn")
+    return instants.parse_expiry(bound.get("ExpiresAt"), bound.get("ExpiresIn"), named=named)
+
+
 def _until(
     context: Context, tenant: Tenant, bound: Mapping[str, Any], edit: ListModifier | None
 ) -> dict[AppId, Instant | None]:
-    if edit is None:
+    expiry = _expiry(bound)
+    if edit is None or expiry is None:
         return {}
-    if "ExpiresAt" in bound:
-        return dict.fromkeys(edit.wanted, instants.parse(bound["ExpiresAt"]))
-    if "ExpiresIn" in bound:
-        # By the store's clock, which is what ends the right: this machine's may be another.
-        now = context.store.configuration(tenant.id).at
-        ends = instants.Instant(now + instants.parse_duration(bound["ExpiresIn"]))
-        return dict.fromkeys(edit.wanted, ends)
-    return {}
+    ends = expiry.instant(lambda: context.store.configuration(tenant.id).at)
+    return dict.fromkeys(edit.wanted, ends)
 
 
 def _hint(context: Context, bound: Mapping[str, Any], wanted: ListModifier) -> None:

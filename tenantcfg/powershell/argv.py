@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from tenantcfg.powershell.characters import (
@@ -23,7 +24,17 @@ from tenantcfg.powershell.characters import (
     is_letter,
 )
 from tenantcfg.powershell.syntax import Parsed, parse
-from tenantcfg.powershell.tree import Command, Hashtable, commands_in
+from tenantcfg.powershell.tree import (
+    ArrayExpression,
+    Command,
+    Constant,
+    ExpandableString,
+    Hashtable,
+    StringConstant,
+    StringKind,
+    commands_in,
+    nodes_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +48,10 @@ _NAME = _PLAIN | {"\\"}
 _NAME_ENDS = BLANKS | NEWLINES | frozenset("{}(),;|&.[") | SINGLE_QUOTES | DOUBLE_QUOTES
 _QUOTES = SINGLE_QUOTES | DOUBLE_QUOTES
 _SPACE = BLANKS | NEWLINES
+# What in a bare word is more than its letter for PowerShell.
+_DOUBTFUL = _QUOTES | frozenset("$`")
+_BRACES = frozenset("{}")
+_CLOSERS = SINGLE_QUOTES | frozenset("}>")
 _MODIFIERS = ("add", "remove", "replace")
 _CONSTANTS = ("$null", "$true", "$false")
 _BOOLEANS = {"true": "$true", "$true": "$true", "false": "$false", "$false": "$false"}
@@ -44,6 +59,7 @@ _BOOLEANS = {"true": "$true", "$true": "$true", "false": "$false", "$false": "$f
 _DEEPEST = 20
 
 _QUOTE_IT = "put the value in single quotes, each id in double quotes: '@{Add=\"app_id\"}'"
+_EACH = 'put the value in single quotes, each id in double quotes: \'"a","b"\''
 _CUT = (
     "a semicolon or a newline outside quotes ends the shell's command and the rest did not"
     ' arrive; put the whole value in single quotes: \'@{Add="a";Remove="b"}\''
@@ -135,12 +151,13 @@ class _Line:
         return self._one_line(parse(" ".join(self._sources)))
 
     def _one_line(self, parsed: Parsed) -> Parsed:
-        """*parsed*, which is one command with an argument for each source, and no other in it."""
+        """*parsed*, if it is one command, each source its argument, and no other in it."""
+        places = list(accumulate(len(source) + 1 for source in self._sources[:-1]))
+        elements = _elements(parsed)
+        if elements is None or [element.extent.start for element in elements] != places:
+            raise _Refused("The words make no single line.", _QUOTE_IT)
         if parsed.unsupported:
             return parsed
-        elements = _elements(parsed)
-        if elements is None or len(elements) != len(self._sources) - 1:
-            raise _Refused("The words make no single line.", _QUOTE_IT)
         for element, source in zip(elements, self._sources[1:], strict=True):
             _refuse_commands(element, source)
         return parsed
@@ -156,7 +173,7 @@ class _Line:
                 "The list value is empty.",
                 "an empty shell variable? To clear the list write '$null' in single quotes",
             )
-        return _literal(word) if awaiting is ParameterKind.VALUE else self._value(word)
+        return self._argument(word, awaiting)
 
     # -- parameters -------------------------------------------------------------------
 
@@ -172,8 +189,8 @@ class _Line:
         kind = self._parameters(name)
         if not colon:
             self._awaiting = kind
-            return "-" + name
-        return f"-{name}:{self._attached(name, value, kind)}"
+            return word
+        return f"{word[0]}{name}:{self._attached(name, value, kind)}"
 
     def _double_dash(self, word: str) -> str:
         if len(word) == 2:  # noqa: PLR2004  the two dashes
@@ -197,31 +214,28 @@ class _Line:
             )
         if kind is ParameterKind.SWITCH and value.lower() in _BOOLEANS:
             return _BOOLEANS[value.lower()]
-        return _literal(value) if kind is ParameterKind.VALUE else self._value(value)
+        if kind is ParameterKind.SWITCH and _is_number(value):
+            return value
+        return self._argument(value, kind)
 
     # -- values -----------------------------------------------------------------------
 
-    def _value(self, word: str) -> str:
-        """A word that is a value, as source that is one argument."""
-        opened = _opened(word)
-        if opened:
+    def _argument(self, word: str, kind: ParameterKind) -> str:
+        """A word that is a value of a *kind* of parameter, as source that is one argument."""
+        if kind is ParameterKind.VALUE:
+            return _literal(word)
+        if _opened(word):
             return self._hashtable(word)
         if word[:1] == "@":
             return self._at(word)
         if word[:1] in _QUOTES or word[:1] in ("$", "("):
             return _checked(word, word)
-        if any(char in _SPACE for char in word) or "," not in word:
-            return quoted(word)
-        items = word.split(",")
-        if not all(items):
-            raise _Refused(
-                f"The list {quoted(word)} has an empty place.",
-                "write a comma list as one word, or put it in single quotes",
-            )
-        return ",".join(map(quoted, items))
+        return _listed(word) if kind is ParameterKind.LIST else _bare(word)
 
     def _at(self, word: str) -> str:
         if word[1:2] == "(":
+            if _is_whole(word, ArrayExpression):
+                return word
             return _checked(_Reader(word).array(), word)
         if word[1:2] in _QUOTES:
             return _checked(word, word)
@@ -232,20 +246,24 @@ class _Line:
 
     def _torn(self, key: str, word: str) -> _Refused:
         """The refusal of ``@Add=a @b``, which a shell's brace expansion makes."""
+        before, first = self._words[: self._place - 1], self._words[self._place - 1]
+        # The name and the colon that the shell has put before each piece.
+        parameter = first.removesuffix(word)
         last = self._place
-        while last < len(self._words) and self._words[last].startswith("@"):
+        while last < len(self._words) and self._words[last].startswith(parameter + "@"):
             last += 1
-        rest = [other[1:] for other in self._words[self._place : last]]
-        values = ",".join(part.strip() for part in [word.partition("=")[2], *rest])
+        pieces = [piece[len(parameter) + 1 :] for piece in self._words[self._place : last]]
+        values = ",".join(part.strip() for part in [word.partition("=")[2], *pieces])
         if values.startswith("@(") and values.endswith(")"):
             values = values[2:-1]
         items = values.split(",")
+        after = self._words[last:]
         line = None
-        kept = [*self._words[: self._place - 1], *self._words[last:]]
-        if all(map(_is_plain, items)) and all(map(_is_plain, kept)):
+        # A value that follows may be the rest of a piece: "x y" in a shell's variable.
+        known = all(map(_is_plain, [*before, *items, *after, *filter(None, [parameter])]))
+        if known and (not after or self._is_parameter(after[0])):
             value = ",".join(f'"{item}"' for item in items)
-            meant = "'@{" + key + "=" + value + "}'"
-            line = " ".join([*self._words[: self._place - 1], meant, *self._words[last:]])
+            line = " ".join([*before, f"{parameter}'@{{{key}={value}}}'", *after])
         words = " ".join([word, *self._words[self._place : last]])
         return _Refused(f"A hashtable arrived in pieces: {words}", _TORN, line)
 
@@ -253,13 +271,17 @@ class _Line:
 
     def _hashtable(self, first: str) -> str:
         """A hashtable that begins with *first*, joined from as many words as it takes."""
-        joined = first
-        while not _closed(joined):
+        if _is_whole(first, Hashtable):
+            return first
+        parts = [first]
+        # Looked through only where the last word may be the end: a line of 2,000 ids, each
+        # a word, would take seconds else.
+        while _CLOSERS.isdisjoint(parts[-1]) or not _closed(" ".join(parts)):
             if self._place >= len(self._words) or self._is_parameter(self._words[self._place]):
                 raise _Refused("Missing closing '}' in statement block or type definition.", _CUT)
-            joined += " " + self._words[self._place]
+            parts.append(self._words[self._place])
             self._place += 1
-        text = _without_quotes(joined)
+        text = _without_quotes(" ".join(parts))
         source = _Reader(text).hashtable()
         return _checked(source, text)
 
@@ -274,13 +296,59 @@ def _literal(word: str) -> str:
 
     A reason may be a ticket's title that a script passes on, and hold whatever it likes. Only
     ``$null``, ``$true`` and ``$false`` are what they say, and single quotes round the whole
-    are taken off, since cmd leaves them there (cmdlets H6).
+    are taken off, since cmd leaves them there (cmdlets H6); ``'a' or 'b'`` is no such whole.
     """
     if word.lower() in _CONSTANTS:
         return word
-    if len(word) > 1 and word[0] == word[-1] == "'":
+    if len(word) > 1 and word[0] == word[-1] == "'" and "'" not in word[1:-1]:
         return quoted(word[1:-1])
     return quoted(word)
+
+
+def _bare(word: str) -> str:
+    """A word that is nothing but text; its commas part a list if no blank is in it (H4)."""
+    if "," not in word or not _SPACE.isdisjoint(word):
+        return quoted(word)
+    items = word.split(",")
+    if not all(items):
+        raise _Refused(
+            f"The list {quoted(word)} has an empty place.",
+            "write a comma list as one word, or put it in single quotes",
+        )
+    return ",".join(map(quoted, items))
+
+
+def _listed(word: str) -> str:
+    """
+    `_bare` where the text would be granted: refused where it may be read in two ways.
+
+    ``a, b`` is one id or two; ``a"b"`` is an id with quotes in it, or what PowerShell makes
+    ``ab`` of. ``a,"b"`` is read as PowerShell reads it.
+    """
+    if _DOUBTFUL.isdisjoint(word) and not _SPACE.isdisjoint(word):
+        if "," in word:
+            raise _Refused(f"{quoted(word)} is one id or several.", _EACH)
+        return quoted(word)
+    source = _bare(word) if _DOUBTFUL.isdisjoint(word) else word
+    if not _BRACES.isdisjoint(word):
+        # A GUID in braces, or the @ of a hashtable forgotten: the cmdlets know which.
+        return source
+    _checked(word, word)
+    if any(_is_joined(node, word) for node in nodes_in(parse("x " + word).script.statements)):
+        raise _Refused(f"{quoted(word)} may be read in two ways.", _EACH)
+    return source
+
+
+def _is_joined(node: object, word: str) -> bool:
+    """Whether *node*, in ``x word``, is a bare word that PowerShell reads as another text."""
+    if isinstance(node, StringConstant) and node.kind is StringKind.BARE:
+        return node.value != ("x " + word)[node.extent.start : node.extent.end]
+    return isinstance(node, ExpandableString) and node.kind is StringKind.BARE
+
+
+def _is_number(word: str) -> bool:
+    elements = _elements(parse("x " + word))
+    return elements is not None and len(elements) == 1 and isinstance(elements[0], Constant)
 
 
 def _is_plain(word: str) -> bool:
@@ -342,12 +410,28 @@ def _checked(source: str, word: str) -> str:
     if parsed.errors:
         raise _Refused(f"{parsed.errors[0].message} In: {word}", hint)
     elements = _elements(parsed)
-    if parsed.unsupported:
-        return source
     if elements is None or len(elements) != 1:
         raise _Refused(f"{quoted(word)} is not one value.", hint)
-    _refuse_commands(elements[0], word)
+    if not parsed.unsupported:
+        _refuse_commands(elements[0], word)
     return source
+
+
+def _is_whole(word: str, kind: type[Hashtable | ArrayExpression]) -> bool:
+    """
+    Whether *word* is one *kind* to PowerShell already, and no shell ate a quote of it.
+
+    A number counts as an id without its quotes. Comments and here-strings, which `_Reader`
+    does not know, are in nothing else.
+    """
+    parsed = parse("x " + word)
+    elements = _elements(parsed)
+    if parsed.errors or parsed.unsupported or elements is None or len(elements) != 1:
+        return False
+    nodes = nodes_in(elements[0])
+    return isinstance(elements[0], kind) and not any(
+        isinstance(node, Command | Constant) for node in nodes
+    )
 
 
 def _elements(parsed: Parsed) -> tuple[CommandElement, ...] | None:

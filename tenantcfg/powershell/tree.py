@@ -38,6 +38,7 @@ __all__ = [
     "Unsupported",
     "Variable",
     "commands_in",
+    "nodes_in",
 ]
 
 
@@ -224,11 +225,15 @@ class Pipeline:
 
 def commands_in(node: object) -> Iterator[Command]:
     """Every command in *node*, a node or a tuple of nodes, however deep."""
-    if isinstance(node, Command):
-        yield node
+    return (found for found in nodes_in(node) if isinstance(found, Command))
+
+
+def nodes_in(node: object) -> Iterator[object]:
+    """*node* and everything in it, however deep, each before its parts."""
+    yield node
     parts = node if isinstance(node, tuple) else _parts(node)
     for part in parts:
-        yield from commands_in(part)
+        yield from nodes_in(part)
 
 
 def _parts(node: object) -> list[object]:

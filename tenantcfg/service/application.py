@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
-from tenantcfg.errors import RevisionNotReached, StoreUnusable, Unavailable
+from tenantcfg.errors import StoreUnusable, Unavailable
 from tenantcfg.service.http import (
     CLOSE,
     REQUEST_ID,
@@ -22,6 +22,7 @@ from tenantcfg.service.http import (
     Problem,
     Request,
     Stream,
+    told_of,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ class Watcher(Protocol):
 
     def failed(self, why: Exception) -> None:
         """Instead of an answer there was *why*: the store's failure, or a fault of ours."""
+
+    def refused(self, why: str) -> None:
+        """A connection was refused before there was a request: *why*, a word of ours."""
 
 
 class Application:
@@ -113,6 +117,11 @@ class Application:
         answer = _worded(problem, request, self._found(path)[1])
         return Answer(answer.status, answer.body, (*answer.headers, (REQUEST_ID, request.id)))
 
+    def refused(self, why: str) -> None:
+        """A connection was refused before there was a request; see `Watcher.refused`."""
+        if self._watcher is not None:
+            self._watcher.refused(why)
+
     def drain(self) -> None:
         """End what would not end by itself: the service is to stop."""
         self._draining.set()
@@ -137,17 +146,20 @@ class Application:
         """The answer, whatever happens: no input makes a 5xx but our own failures (W43)."""
         try:
             return await endpoint(request)
-        except Problem as problem:
-            return _worded(problem, request, endpoint)
+        except Problem as why:
+            problem = why
         except ClientGone:
             raise
         except asyncio.CancelledError:
             # Nobody but a server that stops, and has waited long enough, ends a request.
-            return _worded(_STOPPING, request, endpoint)
+            problem = _STOPPING
         except Exception as why:  # noqa: BLE001 - it becomes the answer
+            request.why = told_of(why)
             if self._watcher is not None:
                 self._watcher.failed(why)
-            return _worded(_failure(why), request, endpoint)
+            problem = _failure(why)
+        request.why = request.why or problem.message
+        return _worded(problem, request, endpoint)
 
     def _found(self, path: bytes) -> tuple[str, Endpoint]:
         found = self._exact.get(path)
@@ -221,9 +233,6 @@ def _worded(problem: Problem, request: Request, endpoint: Endpoint) -> Answer:
 
 
 def _failure(why: Exception) -> Problem:
-    match why:
-        case RevisionNotReached():
-            return Problem("stale", "this server's state is older than what was asked for")
-        case Unavailable() | StoreUnusable():
-            return Problem("unavailable", "the store cannot be asked now")
+    if isinstance(why, (Unavailable, StoreUnusable)):
+        return Problem("unavailable", "the store cannot be asked now")
     return Problem("internal", "this should not have happened")

@@ -6,24 +6,27 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tenantcfg.errors import InvalidInput, Unavailable
-from tenantcfg.keys import ServiceKey, admits
+from tenantcfg.keys import Right, ServiceKey, admits
 from tenantcfg.service.authzen.model import Freshness
 from tenantcfg.service.http import Problem, bearer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Sequence
 
-    from tenantcfg.keys import KeyFacts, Right
+    from tenantcfg.keys import KeyFacts
     from tenantcfg.service.http import Request
     from tenantcfg.service.standbys import Standby
     from tenantcfg.store import Answered, Found, Store
 
 __all__ = [
+    "MAY_CHECK",
+    "MAY_SEARCH",
     "Anybody",
     "KeyHolder",
     "KeyHolders",
@@ -35,6 +38,11 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+MAY_CHECK: Final = (Right.CHECK,)
+"""The rights of which a key needs one to ask for decisions."""
+MAY_SEARCH: Final = (Right.CHECK, Right.READ)
+"""And those to search (check M7)."""
 
 PATIENCE: Final = 3.0
 """Seconds that a store has to answer a request in."""
@@ -70,15 +78,15 @@ class KeyHolders:
     Those who hold a key of *store*.
 
     Before a body is read a key is looked up, unless it was in force a moment ago: that only
-    saves the look; whether the key is in force is judged once more on the snapshot of the
-    answer, so that a revocation holds from the next request (check W40, M7). So a *standby*
-    will do for that look, and goes on when the store cannot be asked.
+    saves the look; whether the key is in force, and what it may, is judged once more on the
+    snapshot of the answer, so that a revocation holds from the next request (check W40, M7). So
+    a *standby* will do for that look, and goes on when the store cannot be asked.
     """
 
     def __init__(self, store: Store, standby: Standby | None = None) -> None:
         self._store = store
         self._standby = standby
-        self._seen: dict[str, float] = {}
+        self._seen: dict[str, _Seen] = {}
 
     def presented(self, request: Request) -> KeyHolder:
         """The key in ``Authorization: Bearer``; see `Askers.presented`."""
@@ -87,28 +95,45 @@ class KeyHolders:
         except InvalidInput as why:
             raise unknown() from why
 
-    async def known(self, asker: KeyHolder, *, anew: bool) -> None:
+    async def known(self, asker: KeyHolder, *, searching: bool, anew: bool) -> None:
         """See `Askers.known`."""
-        text = asker.key.text
-        if not anew and self._seen.get(text, 0.0) > time.monotonic():
+        text, rights = asker.key.text, MAY_SEARCH if searching else MAY_CHECK
+        seen = None if anew else self._seen.get(text)
+        if seen is not None and seen.until > time.monotonic() and seen.may(rights):
             return
         self._seen.pop(text, None)
-        if anew or not await self._known_to_standby(asker):
+        facts = None if anew else await self._known_to_standby(asker, rights)
+        if facts is None:
             answered = await told(self._store, self._store.ask((), key=asker.key.id))
-            if not admits(answered.key, asker.key, answered.at):
-                raise unknown()
+            facts = require(answered, asker, *rights)
+        if facts is None:
+            return
         if len(self._seen) >= _SEEN_MOST:
             self._seen.clear()
-        self._seen[text] = time.monotonic() + _SEEN_FOR
+        self._seen[text] = _Seen(time.monotonic() + _SEEN_FOR, facts.rights)
 
-    async def _known_to_standby(self, asker: KeyHolder) -> bool:
+    async def _known_to_standby(self, asker: KeyHolder, rights: Sequence[Right]) -> KeyFacts | None:
+        """The facts of the key, where a standby admits it; None: the store has to be asked."""
         if self._standby is None:
-            return False
+            return None
         key = asker.key
         read = await self._standby.read(
             Freshness(1), lambda store, least: store.ask((), key=key.id, at_least=least)
         )
-        return read is not None and admits(read.answered.key, key, read.answered.at)
+        with suppress(Problem):
+            return None if read is None else require(read.answered, asker, *rights)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a key that was in force may, and until when nobody looks again."""
+
+    until: float
+    rights: frozenset[Right]
+
+    def may(self, rights: Sequence[Right]) -> bool:
+        return not self.rights.isdisjoint(rights)
 
 
 class Anybody:
@@ -119,7 +144,7 @@ class Anybody:
         require_direct(request, "without keys only this machine is answered, directly")
         return Anyone()
 
-    async def known(self, asker: Anyone, *, anew: bool) -> None:
+    async def known(self, asker: Anyone, *, searching: bool, anew: bool) -> None:
         """See `Askers.known`."""
 
 

@@ -59,6 +59,8 @@ def rules_of(told: ServiceSettings) -> TokenRules:
         algorithms=frozenset(told.entra_algorithms),
         idtyp=Idtyp(told.entra_idtyp),
         required_roles=frozenset(told.entra_roles),
+        refresh_seconds=told.entra_refresh_seconds,
+        refuse_seconds=told.entra_refuse_seconds,
         ca_bundle=told.entra_ca_bundle,
     )
 

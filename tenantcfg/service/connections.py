@@ -44,6 +44,7 @@ _REFUSALS: Final = {
     431: Problem("too_large", "the head of the request is too large", CLOSE, status=431),
     503: Problem("unavailable", "there are too many connections", CLOSE),
 }
+_REASONS: Final = {400: "no_http", 431: "large_head", 503: "too_many_connections"}
 
 
 class Connection(HttpToolsProtocol):
@@ -198,6 +199,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         """Say why, in the form of whoever would have answered, and take nothing more (check E2)."""
         self._refusal = status
+        self.config.loaded_app.refused(_REASONS[status])
         path = self.url.partition(b"?")[0]
         answer: Answer = self.config.loaded_app.refusal(path, self._sent(), _REFUSALS[status])
         lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]

@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import count
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import structlog
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from tenantcfg.service.authzen.model import Item, Judged, Outcome
     from tenantcfg.service.http import Request
 
-__all__ = ["DecisionRecorder", "Durable", "Keeping", "Sampled", "Tally", "recorder_of"]
+__all__ = ["DecisionRecorder", "Durable", "Keeping", "Sampled", "Tally", "Waiting", "recorder_of"]
 
 _LOG = structlog.get_logger("tenantcfg.service")
 
@@ -43,10 +44,14 @@ MOST_WAITING: Final = 10_000
 QUEUE: Final = 20_000
 """So many rows are kept at most, in each worker, in mode ``sampled``; more are dropped."""
 
+TRUSTED: Final = 1.0
+"""Seconds for which a log that was written counts as one that can be, in mode ``durable``."""
+
 _GATHER_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
 _HURRIED_SECONDS: Final = 0.1
+_LAST_SECONDS: Final = 0.5
 _AT_ONCE: Final = 5_000
 
 
@@ -54,7 +59,18 @@ class Tally(Protocol):
     """Counts rows, by what became of them."""
 
     def __call__(self, outcome: str, number: int) -> None:
-        """*number* rows more were ``stored``, ``refused`` like their answer, or ``dropped``."""
+        """
+        *number* rows more were ``stored``, ``refused`` like their answer, or ``dropped``.
+
+        Or ``unknown``: the service ended before it heard whether they were stored.
+        """
+
+
+class Waiting(Protocol):
+    """Shows how many rows wait to be stored."""
+
+    def __call__(self, number: int, /) -> None:
+        """*number* rows wait now."""
 
 
 class Keeping(Protocol):
@@ -68,14 +84,22 @@ class Keeping(Protocol):
             Problem: ``unavailable``: it must not be.
         """
 
+    async def ready(self) -> None:
+        """
+        Return if what is asked now can be answered, as far as the log goes.
+
+        Raises:
+            Problem: ``unavailable``: it could not.
+        """
+
     async def close(self) -> None:
         """Store what can be stored yet, and stop."""
 
 
-def recorder_of(url: str, mode: str, tally: Tally) -> DecisionRecorder:
+def recorder_of(url: str, mode: str, tally: Tally, waiting: Waiting) -> DecisionRecorder:
     """A recorder that writes into the log at *url*, in ``durable`` or ``sampled`` mode."""
     kind: type[Durable | Sampled] = Durable if mode == "durable" else Sampled
-    return DecisionRecorder(kind(LogWriter(url), tally))
+    return DecisionRecorder(kind(LogWriter(url), tally, waiting))
 
 
 class DecisionRecorder:
@@ -89,6 +113,10 @@ class DecisionRecorder:
     ) -> None:
         """See `Recorder.record`."""
         await self._keeping.keep(_entries(request, endpoint, items, judged))
+
+    async def ready(self) -> None:
+        """See `Keeping.ready`."""
+        await self._keeping.ready()
 
     async def close(self) -> None:
         """See `Keeping.close`."""
@@ -174,10 +202,27 @@ class _Writing:
     def __init__(self, writer: LogWriter) -> None:
         self._writer = writer
         self._thread = ThreadPoolExecutor(1, "decision-log")
+        self._away = False
 
     async def append(self, number: int, entries: Sequence[Entry], dropped: int = 0) -> None:
+        """Store them; a line says when that ceases to work, and when it works again."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._writer.append, number, entries, dropped)
+        try:
+            await loop.run_in_executor(self._thread, self._writer.append, number, entries, dropped)
+        except Exception as why:
+            if not self._away:
+                self._away = True
+                _told(why)
+            raise
+        if self._away:
+            self._away = False
+            _LOG.info("the decision log is written again")
+
+    def give_up(self) -> None:
+        self._writer.give_up()
+
+    def became_of(self, number: int) -> bool | None:
+        return self._writer.became_of(number)
 
     def close(self) -> None:
         # What still hangs there ends by itself, or with the process.
@@ -199,6 +244,7 @@ class Durable:
     Args:
         writer: into the log.
         tally: counts rows.
+        waiting: shows how many wait.
         patience: seconds that an answer waits at most.
         most: rows that wait at most.
     """
@@ -207,6 +253,7 @@ class Durable:
         self,
         writer: LogWriter,
         tally: Tally,
+        waiting: Waiting = lambda _: None,
         *,
         patience: float = PATIENCE,
         most: int = MOST_WAITING,
@@ -216,7 +263,9 @@ class Durable:
         self._patience = patience
         self._most = most
         self._waiting: list[tuple[Sequence[Entry], Future[None]]] = []
-        self._size = 0
+        self._size = self._under_way = 0
+        self._show = waiting
+        self._written = -inf
         self._slow = False
         self._numbers = count(1)
         self._task: asyncio.Task[None] | None = None
@@ -234,6 +283,20 @@ class Durable:
         finally:
             self._tally(outcome, len(entries))
 
+    async def ready(self) -> None:
+        """
+        See `Keeping.ready`: a commit of a moment ago says so, or one that has no rows.
+
+        The last commit alone would not do. Where it failed nobody might ask any more, so that
+        none would come after it; and a log can go away while nobody asks.
+        """
+        if time.monotonic() - self._written <= TRUSTED:
+            return
+        try:
+            await self._stored(())
+        except Problem as why:
+            raise Problem("unavailable", "the decision log cannot be written now") from why
+
     def _tell_slow(self) -> None:
         """Once, until rows are stored again."""
         if not self._slow:
@@ -246,6 +309,7 @@ class Durable:
         stored = asyncio.get_running_loop().create_future()
         self._waiting.append((entries, stored))
         self._size += len(entries)
+        self._show(self._size + self._under_way)
         if self._task is None:
             self._task = asyncio.create_task(self._write())
         return stored
@@ -254,9 +318,11 @@ class Durable:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
-                self._size = 0
+                self._under_way, self._size = self._size, 0
                 # Whoever has given up gets no answer, and needs no row.
                 await self._write_batch([one for one in batch if not one[1].done()])
+                self._under_way = 0
+                self._show(self._size)
         finally:
             self._task = None
 
@@ -264,11 +330,11 @@ class Durable:
         entries = [entry for entries, _ in batch for entry in entries]
         why: Exception | None = None
         try:
-            if entries:
+            if batch:
                 await self._writing.append(next(self._numbers), entries)
+                self._written = time.monotonic()
                 self._slow = False
         except Exception as failure:  # noqa: BLE001 - those who wait are told
-            _told(failure)
             why = failure
         for _, stored in batch:
             if stored.done():
@@ -292,6 +358,7 @@ class Sampled:
     Args:
         writer: into the log.
         tally: counts rows.
+        waiting: shows how many wait, a moment later.
         most: rows that are kept at most until they are stored.
         gather: seconds between two batches; a failed one is tried again after *retry*.
         stop: seconds for what is left in the end.
@@ -301,6 +368,7 @@ class Sampled:
         self,
         writer: LogWriter,
         tally: Tally,
+        waiting: Waiting = lambda _: None,
         *,
         most: int = QUEUE,
         gather: float = _GATHER_SECONDS,
@@ -309,6 +377,7 @@ class Sampled:
     ) -> None:
         self._writing = _Writing(writer)
         self._tally = tally
+        self._show = waiting
         self._most = most
         self._gather = gather
         self._retry = retry
@@ -316,6 +385,7 @@ class Sampled:
         self._queue: list[Entry] = []
         self._batch: _Batch | None = None
         self._stored = self._dropped = self._said = 0
+        self._given_up = False
         self._numbers = count(1)
         self._task: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
@@ -329,17 +399,43 @@ class Sampled:
         if self._task is None:
             self._task = asyncio.create_task(self._write())
 
+    async def ready(self) -> None:
+        """See `Keeping.ready`; no answer waits."""
+
     async def close(self) -> None:
-        """See `Keeping.close`; a line says how many rows were stored, and how many were not."""
+        """See `Keeping.close`; a line says what became of all rows."""
         self._ending.set()
         task = self._task or asyncio.create_task(self._write())
         await asyncio.wait({task}, timeout=self._stop)
+        # What hangs must not be stored after it was counted as dropped. A commit under way may
+        # end yet.
+        self._given_up = True
+        self._writing.give_up()
+        await asyncio.wait({task}, timeout=_LAST_SECONDS)
         if not task.done():
             task.cancel()
+        unknown = self._settle()
+        self._writing.close()
+        _LOG.info(
+            "decision log closed", stored=self._stored, dropped=self._dropped, unknown=unknown
+        )
+
+    def _settle(self) -> int:
+        """Count what is left, each row once; how many it is not known of."""
+        batch, unknown = self._batch, 0
+        if batch is not None:
+            became = self._writing.became_of(batch.number)
+            if became:
+                self._done(batch)
+            elif became is None:
+                unknown = len(batch.entries)
+                del self._queue[:unknown]
+                self._tally("unknown", unknown)
         if self._queue:
             self._drop(len(self._queue))
-        self._writing.close()
-        _LOG.info("decision log closed", stored=self._stored, dropped=self._dropped)
+            self._queue.clear()
+        self._show(0)
+        return unknown
 
     def _drop(self, number: int) -> None:
         self._dropped += number
@@ -349,8 +445,11 @@ class Sampled:
         """Store the queue, and how many were dropped, until there is nothing to tell."""
         try:
             await self._pause(self._gather)
-            while self._queue or self._dropped != self._said:
+            while not self._given_up and (self._queue or self._dropped != self._said):
+                # Not with each row: to show it costs as much as to keep it.
+                self._show(len(self._queue))
                 stored = await self._write_batch()
+                self._show(len(self._queue))
                 await self._pause(self._gather if stored else self._retry)
                 if not stored and self._ending.is_set():
                     await asyncio.sleep(_HURRIED_SECONDS)
@@ -363,23 +462,23 @@ class Sampled:
 
         One that failed may be stored all the same, so it is tried again as it was.
         """
-        again = self._batch is not None
         if self._batch is None:
             entries = self._queue[:_AT_ONCE]
             self._batch = _Batch(next(self._numbers), entries, self._dropped)
         batch = self._batch
         try:
             await self._writing.append(*batch)
-        except Exception as why:  # noqa: BLE001 - it is tried again
-            if not again:
-                _told(why)
+        except Exception:  # noqa: BLE001 - it is tried again, and was told
             return False
+        self._done(batch)
+        return True
+
+    def _done(self, batch: _Batch) -> None:
         self._batch = None
         del self._queue[: len(batch.entries)]
         self._said = batch.dropped
         self._stored += len(batch.entries)
         self._tally("stored", len(batch.entries))
-        return True
 
     async def _pause(self, seconds: float) -> None:
         """Let rows gather; in the end nothing more comes."""

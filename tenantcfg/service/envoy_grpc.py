@@ -7,6 +7,7 @@ Needs the extra ``grpc``.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -14,6 +15,7 @@ import structlog
 from grpc import StatusCode
 
 from tenantcfg.service.envoy_ext_authz_pb2 import CheckRequest, CheckResponse, HeaderValue
+from tenantcfg.service.sockets import made_closed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,7 +43,7 @@ _UNAUTHENTICATED: Final[int] = StatusCode.UNAUTHENTICATED.value[0]
 _NOT_PASSED: Final = (b"content-length", b"connection")
 
 
-async def listening(application: App, bind: str) -> tuple[grpc.aio.Server, int]:
+async def listening(application: App, bind: str, mode: int = 0o660) -> tuple[grpc.aio.Server, int]:
     """
     A server that listens on *bind* and asks *application*, and its port (0: a unix socket).
 
@@ -50,6 +52,7 @@ async def listening(application: App, bind: str) -> tuple[grpc.aio.Server, int]:
     Args:
         application: the service, whose ``/check/envoy/`` answers.
         bind: ``HOST:PORT`` or ``unix:/PATH``. Workers may share a port.
+        mode: of a unix socket: who may connect.
 
     Raises:
         RuntimeError: *bind* cannot be listened on.
@@ -63,7 +66,13 @@ async def listening(application: App, bind: str) -> tuple[grpc.aio.Server, int]:
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(_SERVICE, {"Check": check}),)
     )
-    port = server.add_insecure_port(bind)
+    path = bind.removeprefix("unix:") if bind.startswith("unix:") else None
+    if path is None:
+        port = server.add_insecure_port(bind)
+    else:
+        with made_closed(mode):
+            port = server.add_insecure_port(bind)
+        os.chmod(path, mode)  # noqa: PTH101 - a text
     await server.start()
     return server, port
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 from uuid import uuid4
 
 from tenantcfg import i_json
+from tenantcfg.errors import TenantcfgError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
@@ -39,6 +40,7 @@ __all__ = [
     "answered",
     "bearer_of",
     "strict_json",
+    "told_of",
 ]
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -98,7 +100,9 @@ class Problem(Exception):
         self.code = code
         self.message = message
         self.status = STATUS[code] if status is None else status
-        self.headers = (*_ALWAYS.get(code, ()), *headers)
+        own = {name for name, _ in headers}
+        always = (one for one in _ALWAYS.get(code, ()) if one[0] not in own)
+        self.headers = (*always, *headers)
 
     def answer(self) -> Answer:
         """The problem as it goes out."""
@@ -159,6 +163,7 @@ class Request:
         path: as it was sent, never decoded: ``%2F`` is no ``/`` (check F5).
         id: the request id that it came with, as it is, or a new one (check W7).
         asker: who says to ask, once that was read; for logs, so without any secret.
+        why: it was not answered as it was asked; for logs too. Empty: it was.
     """
 
     __slots__ = (
@@ -171,6 +176,7 @@ class Request:
         "path",
         "query",
         "scope",
+        "why",
     )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
@@ -178,7 +184,7 @@ class Request:
         self.method: str = scope["method"]
         self.path: bytes = scope["raw_path"]
         self.query: bytes = scope["query_string"]
-        self.asker = ""
+        self.asker = self.why = ""
         self._receive = receive
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._some_twice = len(self._headers) < len(scope["headers"])
@@ -250,6 +256,11 @@ def bearer_of(authorization: bytes) -> str:
     """The token in a value of ``Authorization``, its scheme in any case; empty: there is none."""
     scheme, _, token = authorization.decode("latin-1").partition(" ")
     return token.strip(" ") if scheme.lower() == "bearer" else ""
+
+
+def told_of(why: Exception) -> str:
+    """*why* for a line of the log; of a fault only its type, as the rest may be anybody's."""
+    return str(why) if isinstance(why, TenantcfgError) else type(why).__name__
 
 
 def _too_large(limit: int) -> Problem:

@@ -13,8 +13,15 @@ from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.decision import Deny, Permit
 from tenantcfg.errors import Reason
 from tenantcfg.ids import is_guid
-from tenantcfg.keys import Right
-from tenantcfg.service.askers import Anyone, KeyHolder, in_time, require, told
+from tenantcfg.service.askers import (
+    MAY_CHECK,
+    MAY_SEARCH,
+    Anyone,
+    KeyHolder,
+    in_time,
+    require,
+    told,
+)
 from tenantcfg.service.authzen.model import Action, Barred, Judged, Page, Snapshot, Sought
 from tenantcfg.service.http import Problem
 
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from tenantcfg.decision import Decision
-    from tenantcfg.keys import KeyFacts
+    from tenantcfg.keys import KeyFacts, Right
     from tenantcfg.service.authzen.model import Freshness, Outcome, Question, Search
     from tenantcfg.service.standbys import Standby
     from tenantcfg.store import Answered, Found, Store
@@ -69,10 +76,12 @@ class StoreDecisions:
             read = await self._standby.read(fresh, ask)
             with suppress(Problem):
                 if read is not None:
-                    facts = _admitted(read.answered, asker, fresh, Right.CHECK)
+                    facts = _admitted(read.answered, asker, fresh, MAY_CHECK)
                     return read.answered, facts, read.lag if self._says_lag else None
-        answered = await told(self._store, ask(self._store, fresh.revision))
-        facts = _admitted(answered, asker, fresh, Right.CHECK)
+        # How fresh it is is judged by what was read: after a restore a revision is one of
+        # another history, and not of the one that the store had when it was opened (check C8).
+        answered = await told(self._store, ask(self._store, 0))
+        facts = _admitted(answered, asker, fresh, MAY_CHECK)
         return answered, facts, 0.0 if self._says_lag else None
 
     def _snapshot(self, read: Answered | Found) -> Snapshot:
@@ -102,18 +111,17 @@ class StoreDecisions:
             after=search.after,
             limit=search.limit,
             key=_key(asker),
-            at_least=fresh.revision,
         )
         found = await in_time(self._store, asked)
-        _admitted(found, asker, fresh, Right.CHECK, Right.READ)
+        _admitted(found, asker, fresh, MAY_SEARCH)
         return Page(found.ids, found.total, found.more, self._snapshot(found))
 
     async def _actions(self, search: Search, asker: Caller, fresh: Freshness) -> Page:
         question = replace(search.question, action=Action(REMOVE_PARTICIPANT))
         pair = (tenant_of(question) or "", question.subject.id)
-        asked = self._store.ask([pair], key=_key(asker), at_least=fresh.revision)
+        asked = self._store.ask([pair], key=_key(asker))
         answered = await told(self._store, asked)
-        facts = _admitted(answered, asker, fresh, Right.CHECK, Right.READ)
+        facts = _admitted(answered, asker, fresh, MAY_SEARCH)
         outcome = _outcome(question, answered.decisions[0], answered, facts)
         names = [REMOVE_PARTICIPANT] if isinstance(outcome, Permit) else []
         rest = [name for name in names if name > search.after]
@@ -157,12 +165,14 @@ def _outcome(
 
 
 def _admitted(
-    read: Answered | Found, asker: Caller, fresh: Freshness, *rights: Right
+    read: Answered | Found, asker: Caller, fresh: Freshness, rights: Sequence[Right]
 ) -> KeyFacts | None:
     """The facts of the key that asks, once it is admitted and *read* is fresh enough."""
     facts = require(read, asker, *rights)
     if fresh.store is not None and fresh.store != read.store_id:
         raise Problem("stale", "this is another store than the one that was named")
+    if fresh.revision > read.revision:
+        raise Problem("stale", "this server's state is older than what was asked for")
     return facts
 
 

@@ -12,13 +12,14 @@ import hashlib
 import html
 import json
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from tenantcfg import __version__
 from tenantcfg.errors import Reason
 from tenantcfg.service.http import ALLOW_GET, JSON, STATUS, Answer, Headers, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from tenantcfg.service.http import Endpoint, Request
 
@@ -51,11 +52,23 @@ _CODES: Final = {
 _SEARCH_WARNING: Final = (
     "For people and reports. Never permit on the strength of a search: it is older than a check."
 )
+_WELL_KNOWN: Final = "/.well-known/authzen-configuration"
+_DOCUMENT: Final = "/openapi.json"
+_PAGE: Final = "/docs"
 
 
-def pages(public_url: str | None) -> dict[bytes, Endpoint]:
-    """The document at ``/openapi.json``, and the page at ``/docs``, which needs no network."""
-    whole = document(public_url)
+def pages(public_url: str | None, routes: Collection[bytes]) -> dict[bytes, Endpoint]:
+    """
+    The document at ``/openapi.json``, and the page at ``/docs``, which needs no network.
+
+    Args:
+        public_url: see `document`.
+        routes: what else is answered, as `Application` has it.
+
+    Raises:
+        KeyError: one of *routes* is not described.
+    """
+    whole = document(public_url, {*(one.decode() for one in routes), _DOCUMENT, _PAGE})
     style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
     html_headers: Headers = (
@@ -65,8 +78,8 @@ def pages(public_url: str | None) -> dict[bytes, Endpoint]:
         _KEPT,
     )
     return {
-        b"/openapi.json": _constant(Answer(200, json.dumps(whole).encode(), (JSON, _KEPT))),
-        b"/docs": _constant(Answer(200, _page(whole).encode(), html_headers)),
+        _DOCUMENT.encode(): _constant(Answer(200, json.dumps(whole).encode(), (JSON, _KEPT))),
+        _PAGE.encode(): _constant(Answer(200, _page(whole).encode(), html_headers)),
     }
 
 
@@ -82,8 +95,17 @@ def _constant(answer: Answer) -> Endpoint:
 # The document
 
 
-def document(public_url: str | None = None) -> Node:
-    """The OpenAPI document; *public_url* is where it says that the service is."""
+def document(public_url: str | None = None, routes: Collection[str] | None = None) -> Node:
+    """
+    The OpenAPI document.
+
+    Args:
+        public_url: where it says that the service is.
+        routes: what the service answers, of all that it can; None: everything.
+
+    Raises:
+        KeyError: one of *routes* is not described.
+    """
     return {
         "openapi": "3.1.0",
         "info": {
@@ -95,7 +117,7 @@ def document(public_url: str | None = None) -> Node:
         },
         "servers": [{"url": public_url or "/"}],
         "security": [{"key": []}],
-        "paths": _paths(),
+        "paths": _paths(public_url, routes),
         "components": {
             "schemas": _schemas(),
             "parameters": _parameters(),
@@ -106,13 +128,35 @@ def document(public_url: str | None = None) -> Node:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "A service key, as `tenantcfg key new` shows it once.",
-                }
+                },
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "The access token of the application whose request a proxy "
+                    "holds, where `proxy_source` is `token`.",
+                },
+                "proxy": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-Tenantcfg-Secret",
+                    "description": "The proxy's own secret, where `proxy_source` is `headers`.",
+                },
             },
         },
     }
 
 
-def _paths() -> Node:
+def _paths(public_url: str | None, routes: Collection[str] | None) -> Node:
+    known = {**_evaluations(), **_of_proxies(), **_of_operators(), **_metadata(public_url)}
+    wanted = known if routes is None else routes
+    if missing := sorted(set(wanted) - known.keys()):
+        raise KeyError(*missing)
+    # What stands for all below it has one segment here: OpenAPI knows no other.
+    return {name.replace("*", "{path}"): one for name, one in known.items() if name in wanted}
+
+
+def _evaluations() -> Node:
     return {
         "/access/v1/evaluation": _asked(
             "evaluation",
@@ -150,11 +194,133 @@ def _paths() -> Node:
             "ActionSearchRequest",
             "ActionSearchResponse",
         ),
+        "/changes": _stream(),
+    }
+
+
+def _stream() -> Node:
+    revision: Node = {"type": "string", "pattern": "^[0-9]{1,18}$"}
+    after = {
+        "name": "after",
+        "in": "query",
+        "description": "The last revision seen, or 0. `Last-Event-ID` wins over it.",
+        "schema": revision,
+    }
+    failures = ("Invalid", "Unauthenticated", "Forbidden", "Conflict", "TooMany", "Unavailable")
+    return {
+        "get": {
+            "operationId": "changes",
+            "summary": "The changes behind a revision, and then each one as it comes",
+            "description": "Server-sent events: `change`, `heartbeat`, and `end` as the last.",
+            "parameters": [
+                after,
+                _header("Last-Event-ID", "The last revision seen.", revision),
+                *(_ref("parameters", one) for one in _parameters()),
+            ],
+            "responses": {
+                "200": {
+                    "description": "The stream; it has no end of its own.",
+                    "headers": _read_at(),
+                    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                },
+                **_failures(*failures),
+            },
+        }
+    }
+
+
+def _of_proxies() -> Node:
+    envoy = {
+        "name": "path",
+        "in": "path",
+        "required": True,
+        "description": "The path of the request that is held, as it was sent, slashes and all.",
+        "schema": {"type": "string"},
+    }
+    original = ("X-Original-Method", "X-Original-URI")
+    forwarded = ("X-Forwarded-Method", "X-Forwarded-Uri")
+    return {
+        "/check/nginx": {"get": _held("checkNginx", "nginx and HAProxy", _pair(*original))},
+        "/check/forward": {"get": _held("checkForward", "Caddy and Traefik", _pair(*forwarded))},
+        "/check/envoy/*": {"delete": _held("checkEnvoy", "Envoy, over HTTP", [envoy])},
+        "/check/*": {"get": _held("checkNothing", "nobody: it is refused", [envoy])},
+    }
+
+
+def _pair(method: str, target: str) -> list[Node]:
+    text = {"type": "string"}
+    return [
+        _header(method, "The method of the request that is held.", text),
+        _header(target, "Its target, as it was sent.", text),
+    ]
+
+
+def _held(name: str, whom: str, told: list[Node]) -> Node:
+    """What a proxy asks; each method is answered alike, and the one described is what it sends."""
+    refused = {
+        "401": "It is not known who sent it.",
+        "403": "It must not pass.",
+        "503": "It cannot be told now.",
+    }
+    named = [
+        _header(f"X-Tenantcfg-{one}", "Who sent it, where `proxy_source` is `headers`.", _TEXT)
+        for one in ("App", "Tenant")
+    ]
+    return {
+        "operationId": name,
+        "summary": f"Whether a request that is held may pass: for {whom}",
+        "description": "Any method is answered as this one. Nothing but 200 lets a request pass.",
+        "security": [{"token": []}, {"proxy": []}],
+        "parameters": [*told, *named, *(_ref("parameters", one) for one in _parameters())],
+        "responses": {
+            "200": {
+                "description": "It may pass.",
+                "headers": _read_at(),
+                "content": _json("Permit"),
+            },
+            **{
+                status: {"description": what, "content": _json("Refusal")}
+                for status, what in refused.items()
+            },
+        },
+    }
+
+
+def _of_operators() -> Node:
+    return {
         "/healthz": _read("healthz", "Whether the process is alive", "Health"),
         "/readyz": _read(
-            "readyz", "Whether the store answers; told within a second", "Health", "Unavailable"
+            "readyz",
+            "Whether the store answers, and a decision log that answers wait for; told within a "
+            "second",
+            "Health",
+            "Unavailable",
         ),
+        "/metrics": _shown("metrics", "The numbers, for Prometheus", "text/plain"),
+        _DOCUMENT: _shown("openapi", "This document", "application/json", {"type": "object"}),
+        _PAGE: _shown("docs", "This document to read", "text/html"),
     }
+
+
+def _shown(name: str, summary: str, kind: str, schema: Node | None = None) -> Node:
+    content = {kind: {"schema": schema or _TEXT}}
+    return {
+        "get": {
+            "operationId": name,
+            "summary": summary,
+            "security": [],
+            "responses": {"200": {"description": "It.", "content": content}},
+        }
+    }
+
+
+def _metadata(public_url: str | None) -> Node:
+    parts = urlsplit(public_url or "")
+    described = _read("metadata", "Where the AuthZEN API is", "Metadata")
+    if parts.path:
+        # Between host and path, so not below the service's own URL (check W37).
+        described["get"]["servers"] = [{"url": f"{parts.scheme}://{parts.netloc}"}]
+    return {_WELL_KNOWN + parts.path: described}
 
 
 def _asked(name: str, summary: str, description: str, request: str, response: str) -> Node:
@@ -168,12 +334,10 @@ def _asked(name: str, summary: str, description: str, request: str, response: st
             "responses": {
                 "200": {
                     "description": "The answer.",
-                    "headers": {one: _ref("headers", one) for one in _headers()},
+                    "headers": _read_at(),
                     "content": _json(response),
                 },
-                **{
-                    str(status): _ref("responses", name) for name, (status, _) in _RESPONSES.items()
-                },
+                **_failures("Invalid", "Unauthenticated", "Forbidden", "TooLarge", "Unavailable"),
             },
         }
     }
@@ -181,22 +345,42 @@ def _asked(name: str, summary: str, description: str, request: str, response: st
 
 def _read(name: str, summary: str, schema: str, *failures: str) -> Node:
     good = {"description": "Yes.", "content": _json(schema)}
-    bad = {str(_RESPONSES[one][0]): _ref("responses", one) for one in failures}
     return {
         "get": {
             "operationId": name,
             "summary": summary,
             "security": [],
-            "responses": {"200": good, **bad},
+            "responses": {"200": good, **_failures(*failures)},
         }
     }
 
 
+def _failures(*names: str) -> Node:
+    return {str(_RESPONSES[one][0]): _ref("responses", one) for one in names}
+
+
+def _read_at() -> Node:
+    """The headers of an answer that was read in the store."""
+    return {one: _ref("headers", one) for one in _headers()}
+
+
+_TEXT: Final[Node] = {"type": "string"}
+_REFUSED: Final = ("not_granted", "not_gated")
+_PLACES: Final = (
+    "policy_decision_point",
+    "access_evaluation_endpoint",
+    "access_evaluations_endpoint",
+    "search_subject_endpoint",
+    "search_resource_endpoint",
+    "search_action_endpoint",
+)
 _RESPONSES: Final = {
     "Invalid": (400, "The request cannot be read."),
     "Unauthenticated": (401, "Who asks is not known."),
     "Forbidden": (403, "Who asks may not ask this. It is no denial."),
+    "Conflict": (409, "What was seen lies beyond the newest change."),
     "TooLarge": (413, "The body is too large."),
+    "TooMany": (429, "There are too many streams."),
     "Unavailable": (503, "There is no decision."),
 }
 
@@ -204,7 +388,7 @@ _RESPONSES: Final = {
 def _responses() -> Node:
     retry = {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}}
     challenge = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "Bearer."}}
-    more = {"Unavailable": retry, "Unauthenticated": challenge}
+    more = {"Unavailable": retry, "TooMany": retry, "Unauthenticated": challenge}
     id_ = {"X-Request-ID": _ref("headers", "X-Request-ID")}
     return {
         name: {
@@ -216,21 +400,20 @@ def _responses() -> Node:
     }
 
 
-def _parameters() -> Node:
-    def header(name: str, description: str, schema: Node) -> Node:
-        return {"name": name, "in": "header", "description": description, "schema": schema}
+def _header(name: str, description: str, schema: Node) -> Node:
+    return {"name": name, "in": "header", "description": description, "schema": schema}
 
+
+def _parameters() -> Node:
     return {
-        "RequestId": header("X-Request-ID", "Comes back with the answer.", {"type": "string"}),
-        "MinRevision": header(
+        "RequestId": _header("X-Request-ID", "Comes back with the answer.", _TEXT),
+        "MinRevision": _header(
             "Tenantcfg-Min-Revision",
             "The answer must not be older; else it is 503.",
             {"type": "string", "pattern": "^[0-9]{1,18}$"},
         ),
-        "Store": header(
-            "Tenantcfg-Store",
-            "The store whose revision that is; another one answers 503.",
-            {"type": "string"},
+        "Store": _header(
+            "Tenantcfg-Store", "The store whose revision that is; another one answers 503.", _TEXT
         ),
     }
 
@@ -321,7 +504,12 @@ def _schemas() -> Node:
             ]
         },
         **_searches(question),
+        "Permit": _object({"decision": {"const": True}}, "decision"),
+        "Refusal": _object({"error": {"enum": [*STATUS, *_REFUSED]}}, "error"),
         "Health": _object({"status": {"type": "string"}}, "status"),
+        "Metadata": _object(
+            {one: {"type": "string", "format": "uri"} for one in _PLACES}, *_PLACES[:2]
+        ),
         "Error": _object(
             {"error": {"enum": list(STATUS)}, "message": {"type": "string"}}, "error", "message"
         ),

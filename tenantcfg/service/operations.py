@@ -11,9 +11,11 @@ import asyncio
 import logging
 import os
 import sys
+import time
 import traceback
 from collections import Counter as Tally
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -21,20 +23,22 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     ProcessCollector,
     generate_latest,
     start_http_server,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from tenantcfg.calls import CallsFailed, CallsUnavailable
 from tenantcfg.decision import Deny, Permit
 from tenantcfg.errors import SettingInvalid, StoreUnusable, Unavailable
-from tenantcfg.service.http import ALLOW_GET, NO_STORE, Answer, Problem, answered
+from tenantcfg.service.http import ALLOW_GET, NO_STORE, Answer, Problem, answered, told_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+    from asyncio import Future
+    from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 
     from tenantcfg.service.authzen import (
         Asker,
@@ -51,7 +55,7 @@ if TYPE_CHECKING:
 
     Event = MutableMapping[str, Any]
 
-__all__ = ["FOLDER", "Counted", "Metrics", "Operations", "log_as_json", "operations"]
+__all__ = ["FOLDER", "Counted", "Metrics", "Operations", "forget", "log_as_json", "operations"]
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names the folder in which several workers keep their numbers."""
@@ -62,6 +66,7 @@ READY_WITHIN: Final = 0.8
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _LOG = structlog.get_logger("tenantcfg.service")
 _LONGEST: Final = 200
+_SELDOM: Final = 1.0
 
 
 # Logs
@@ -153,11 +158,23 @@ class Metrics:
             ["code"],
             registry=self._own,
         )
+        self.refused = Counter(
+            "tenantcfg_http_refused",
+            "Connections that were refused before there was a request, by reason.",
+            ["reason"],
+            registry=self._own,
+        )
         self.logged = Counter(
             "tenantcfg_decision_log_rows",
             "Rows for the decision log, by what became of them.",
             ["outcome"],
             registry=self._own,
+        )
+        self.waiting = Gauge(
+            "tenantcfg_decision_log_waiting",
+            "Rows that wait to be stored in the decision log.",
+            registry=self._own,
+            multiprocess_mode="livesum",
         )
 
         self.removals = Counter(
@@ -248,6 +265,8 @@ class Operations:
         self._from = {"all": 0, "problems": 300, "none": 1000}[lines]
         self._requests: dict[tuple[str, int], Counter] = {}
         self._seconds: dict[str, Histogram] = {}
+        self._away = _Seldom("the store cannot be asked")
+        self._refusals = _Seldom("connections are refused")
 
     def answered(self, request: Request, route: str, status: int, seconds: float) -> None:
         """See `Watcher.answered`."""
@@ -267,9 +286,30 @@ class Operations:
             _LOG.warning("the call controller cannot be asked", code=why.code, why=str(why))
         elif isinstance(why, (Unavailable, StoreUnusable)):
             self._metrics.failures.labels(why.code).inc()
-            _LOG.warning("the store cannot be asked", code=why.code, why=str(why))
+            self._away.tell(code=why.code, why=str(why))
         else:
             _LOG.error("unexpected", exc_info=why)
+
+    def refused(self, why: str) -> None:
+        """See `Watcher.refused`."""
+        self._metrics.refused.labels(why).inc()
+        self._refusals.tell(reason=why)
+
+
+class _Seldom:
+    """A warning that is written once a second at the most, with how many there were."""
+
+    def __init__(self, event: str) -> None:
+        self._event = event
+        self._next = -inf
+        self._number = 0
+
+    def tell(self, **members: object) -> None:
+        self._number += 1
+        now = time.monotonic()
+        if now >= self._next:
+            _LOG.warning(self._event, **members, number=self._number)
+            self._next, self._number = now + _SELDOM, 0
 
 
 def _line(request: Request, route: str, status: int, seconds: float) -> None:
@@ -282,6 +322,7 @@ def _line(request: Request, route: str, status: int, seconds: float) -> None:
         ms=round(seconds * 1000, 3),
         asker=_cut(request.asker),
         peer=request.peer,
+        **({"why": request.why} if request.why else {}),
     )
 
 
@@ -290,8 +331,13 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
+def forget(pid: int, folder: str) -> None:
+    """What the process *pid*, which has ended, had at the moment, counts no more."""
+    mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+
+
 def operations(
-    ready: Callable[[], Awaitable[object]],
+    ready: Mapping[str, Callable[[], Awaitable[object]]],
     metrics: Metrics | None,
     watched: Callable[[Exception], None] = lambda _: None,
 ) -> dict[bytes, Endpoint]:
@@ -299,7 +345,7 @@ def operations(
     The endpoints for an operator, by their paths.
 
     Args:
-        ready: returns once the store has answered.
+        ready: what answers need, by its name; each returns once it is there.
         metrics: served here; None: elsewhere.
         watched: is told why the store does not answer.
     """
@@ -326,23 +372,36 @@ async def _alive(_: Request) -> Answer:
 
 
 def _readiness(
-    ready: Callable[[], Awaitable[object]], watched: Callable[[Exception], None]
+    ready: Mapping[str, Callable[[], Awaitable[object]]], watched: Callable[[Exception], None]
 ) -> Endpoint:
-    async def readiness(_: Request) -> Answer:
-        asked = asyncio.ensure_future(ready())
+    async def readiness(request: Request) -> Answer:
+        asked = {name: asyncio.ensure_future(ask()) for name, ask in ready.items()}
         # Not wait_for, which waits for what it cancels.
-        await asyncio.wait({asked}, timeout=READY_WITHIN)
-        if not asked.done():
-            asked.cancel()
-            raise Problem("unavailable", "the store has not answered in time")
-        why = asked.exception()
-        if why is None:
-            return answered({"status": "ready"})
-        if isinstance(why, Exception):
-            watched(why)
-        raise Problem("unavailable", "the store cannot be asked now") from why
+        await asyncio.wait(asked.values(), timeout=READY_WITHIN)
+        for one in asked.values():
+            one.cancel()
+        # All are looked at, so that none has failed unheard.
+        troubles = [_trouble(name, one, request, watched) for name, one in asked.items()]
+        for trouble in filter(None, troubles):
+            raise trouble
+        return answered({"status": "ready"})
 
     return readiness
+
+
+def _trouble(
+    name: str, asked: Future[object], request: Request, watched: Callable[[Exception], None]
+) -> Problem | None:
+    """Why what was *asked* keeps us from answering; None: it does not."""
+    if not asked.done():
+        return Problem("unavailable", f"{name} has not answered in time")
+    why = asked.exception()
+    if why is None or isinstance(why, Problem):
+        return why
+    if isinstance(why, Exception):
+        request.why = told_of(why)
+        watched(why)
+    return Problem("unavailable", f"{name} cannot be asked now")
 
 
 def _exposition(metrics: Metrics) -> Endpoint:

@@ -15,12 +15,12 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT
-from tenantcfg.decision import Permit
-from tenantcfg.errors import RevisionNotReached, Unavailable
+from tenantcfg.decision import Deny, Permit
+from tenantcfg.errors import Unavailable
 from tenantcfg.service.askers import Anyone
 from tenantcfg.service.authzen.endpoints import freshness_of, stamped
 from tenantcfg.service.authzen.model import Action, Entity, Item, Question
-from tenantcfg.service.http import Problem, Request, answered
+from tenantcfg.service.http import Problem, Request, answered, told_of
 from tenantcfg.service.judging import APPLICATION, TENANT
 from tenantcfg.service.paths import split
 from tenantcfg.service.tokens import KeysUnavailable, TokenRefused, token_of
@@ -105,10 +105,13 @@ class TokenCallers:
         try:
             holder = await self._tokens.verify(token_of(request.all(b"authorization")))
         except TokenRefused as why:
+            request.why = str(why)
             code = "unauthenticated" if why.kind.status == _UNKNOWN else "forbidden"
             raise Problem(code, "the token does not pass") from why
         except KeysUnavailable as why:
-            raise Problem("unavailable", "the token cannot be verified now") from why
+            request.why = str(why)
+            again = ((b"retry-after", b"%d" % why.retry_after),)
+            raise Problem("unavailable", "the token cannot be verified now", again) from why
         return Caller(holder.app.value, holder.tenant.value, holder.identity)
 
 
@@ -238,24 +241,35 @@ class _Check:
             try:
                 async with asyncio.timeout(self._patience):
                     return await self._judged(request, endpoint, held(request))
-            except Problem as problem:
-                return _refusal(problem)
+            except Problem as why:
+                problem = why
             except TimeoutError:
-                self._failed(Unavailable("a proxy's question was not answered in time"))
-            except RevisionNotReached:
-                return _refusal(Problem("stale", "this server's state is older than asked for"))
+                problem = self._failure(
+                    request, Unavailable("a proxy's question was not answered in time")
+                )
             except Exception as why:  # noqa: BLE001 - it becomes a refusal
-                self._failed(why)
-            return _refusal(Problem("unavailable", "it cannot be told now"))
+                problem = self._failure(request, why)
+            request.why = request.why or problem.message
+            return _refusal(problem)
 
         return answer
+
+    def _failure(self, request: Request, why: Exception) -> Problem:
+        request.why = told_of(why)
+        self._failed(why)
+        return Problem("unavailable", "it cannot be told now")
 
     async def _judged(self, request: Request, endpoint: str, held: _Held | None) -> Answer:
         place = None if held is None else held.guarded
         if held is None or place is None:
+            request.why = "not_gated"
             return answered({"error": "not_gated"}, status=403)
         fresh = freshness_of(held.by)
-        who = await self._callers.caller(held.by)
+        try:
+            who = await self._callers.caller(held.by)
+        finally:
+            # Of Envoy's request, whose headers are taken apart.
+            request.why = held.by.why
         request.asker = who.identity
         question = _question(who, place)
         judged = await self._decisions.judge([question], Anyone(), fresh)
@@ -265,6 +279,7 @@ class _Check:
         read = stamped(judged.snapshot)
         if not isinstance(outcome, Permit):
             # Which reason it was is nothing for a client (check F10).
+            request.why = outcome.reason if isinstance(outcome, Deny) else "not_granted"
             return answered({"error": "not_granted"}, status=403, headers=read)
         return answered({"decision": True}, headers=read)
 

@@ -6,15 +6,11 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import signal
 import socket
 import ssl
-import stat
-import tempfile
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -25,21 +21,25 @@ from uvicorn.supervisors import Multiprocess
 from tenantcfg import __version__
 from tenantcfg.errors import SettingInvalid, StoreUnusable, TenantcfgError, quoted
 from tenantcfg.service.connections import SPARE, Connection
-from tenantcfg.service.operations import FOLDER, Metrics, log_as_json
+from tenantcfg.service.metrics_folder import folder_of_own
+from tenantcfg.service.operations import FOLDER, Metrics, forget, log_as_json
+from tenantcfg.service.sockets import BACKLOG, listening, require_free
 from tenantcfg.service.worker import Worker
 from tenantcfg.store import Store
 from tenantcfg.store.address import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from uvicorn.supervisors.multiprocess import Process
 
     from tenantcfg.service.application import Application
-    from tenantcfg.service.settings import Bind, ServiceSettings
+    from tenantcfg.service.settings import ServiceSettings
 
-__all__ = ["Factory", "listening", "require", "run", "serve"]
+__all__ = ["Factory", "require", "run", "serve"]
 
 _LOG = structlog.get_logger("tenantcfg.service")
-_BACKLOG: Final = 2048
 _FAILED: Final = 3  # uvicorn's exit code of a worker that could not start
 _READY_SECONDS: Final = 60.0
 
@@ -186,7 +186,7 @@ def run(
         if sockets is None:
             sockets = stack.enter_context(listening(told.bind, told.socket_mode))
         if told.grpc_bind is not None:
-            _require_free(told.grpc_bind)
+            require_free(told.grpc_bind, told.socket_mode)
         _allow_files(told.max_connections + SPARE + 128)
         addresses = [_address(one, told) for one in sockets]
 
@@ -222,7 +222,7 @@ def _config(factory: Factory) -> uvicorn.Config:
         server_header=False,
         access_log=False,
         log_config=None,
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         timeout_keep_alive=int(told.idle_seconds),
         timeout_graceful_shutdown=max(1, round(told.drain_seconds)),
         ssl_certfile=told.tls_cert,
@@ -274,106 +274,6 @@ def _loaded(name: str, load: Callable[..., object], *arguments: object) -> None:
         raise SettingInvalid("cannot be used for TLS", subject=name, why=said) from why
 
 
-# Sockets
-
-
-@contextmanager
-def listening(bind: Bind, mode: int = 0o660) -> Iterator[list[socket.socket]]:
-    """
-    Sockets that are bound to *bind*: one, or one for each address that a name stands for.
-
-    A unix socket has *mode*, and is removed in the end; one that nobody listens on any more
-    is replaced.
-
-    Raises:
-        SettingInvalid: nothing can listen there.
-    """
-    with ExitStack() as stack:
-        try:
-            if bind.path is not None:
-                yield [stack.enter_context(_at_path(Path(bind.path), mode))]
-            else:
-                yield _at_addresses(bind, stack)
-        except _CannotListen as why:
-            raise SettingInvalid("cannot listen", subject=str(bind), why=str(why)) from why
-
-
-def _require_free(bind: Bind) -> None:
-    """Refuse a place that is taken, which gRPC would share with whoever has it."""
-    with listening(bind):
-        pass
-
-
-class _CannotListen(Exception):
-    pass
-
-
-def _at_addresses(bind: Bind, stack: ExitStack) -> list[socket.socket]:
-    sockets: list[socket.socket] = []
-    port = bind.port
-    try:
-        found = socket.getaddrinfo(
-            bind.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        for family, _, _, _, address in dict.fromkeys(found):
-            one = stack.enter_context(socket.socket(family))
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            one.bind((address[0], port, *address[2:]))
-            one.listen(_BACKLOG)
-            one.set_inheritable(True)
-            # Port 0 of the first is the port of all.
-            port = one.getsockname()[1]
-            sockets.append(one)
-    except OSError as why:
-        raise _CannotListen(why.strerror or str(why)) from why
-    return sockets
-
-
-@contextmanager
-def _at_path(path: Path, mode: int) -> Iterator[socket.socket]:
-    one = socket.socket(socket.AF_UNIX)
-    try:
-        _remove_stale(path)
-        # Made closed, so that nobody connects before the mode is set.
-        before = os.umask(0o777 & ~mode)
-        try:
-            one.bind(str(path))
-        finally:
-            os.umask(before)
-        path.chmod(mode)
-        one.listen(_BACKLOG)
-        one.set_inheritable(True)
-        made = path.stat().st_ino
-    except OSError as why:
-        one.close()
-        raise _CannotListen(why.strerror or str(why)) from why
-    try:
-        yield one
-    finally:
-        one.close()
-        with suppress(OSError):
-            # Not the one of a service that has taken our place.
-            if path.stat().st_ino == made:
-                path.unlink()
-
-
-def _remove_stale(path: Path) -> None:
-    if not os.path.lexists(path):
-        return
-    if not stat.S_ISSOCK(path.lstat().st_mode):
-        raise _CannotListen("there is a file, and it is no socket")
-    with socket.socket(socket.AF_UNIX) as other:
-        other.settimeout(1)
-        try:
-            other.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-    raise _CannotListen("Address already in use")
-
-
 def _address(one: socket.socket, told: ServiceSettings) -> str:
     if one.family == socket.AF_UNIX:
         return str(told.bind)
@@ -411,6 +311,11 @@ def _run_one(
 ) -> None:
     # uvicorn drains, then raises the signal again for whoever handled it before: that is us.
     before = {one: signal.signal(one, lambda *_: None) for one in (signal.SIGTERM, signal.SIGINT)}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        # As SIGTERM, and not at once; nohup has it ignored.
+        before[signal.SIGHUP] = signal.signal(
+            signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM)
+        )
     try:
         _Server(config, announce).run(sockets)
     except SystemExit as why:
@@ -435,9 +340,21 @@ class _Supervisor(Multiprocess):
     def keep_subprocess_alive(self) -> None:
         before = list(self.processes)
         super().keep_subprocess_alive()
-        for old, new in zip(before, self.processes, strict=True):
-            if old is not new:
-                _LOG.warning("a worker has died", pid=old.pid, exit=old.exitcode)
+        for old in self._gone(before):
+            _LOG.warning("a worker has died", pid=old.pid, exit=old.exitcode)
+
+    def handle_signals(self) -> None:
+        before = list(self.processes)
+        super().handle_signals()
+        self._gone(before)
+
+    def _gone(self, before: list[Process]) -> list[Process]:
+        """Those of *before* that are no workers any more; their numbers are of the past."""
+        gone = [one for one in before if one not in self.processes]
+        for one in gone:
+            if one.pid is not None:
+                forget(one.pid, os.environ[FOLDER])
+        return gone
 
 
 def _run_many(
@@ -451,13 +368,9 @@ def _run_many(
 
 @contextmanager
 def _shared_metrics(told: ServiceSettings) -> Iterator[None]:
-    """A folder in which workers add up their numbers: a new one, or old ones would go on."""
-    folder = tempfile.mkdtemp(prefix="tenantcfg-metrics-")
-    os.environ[FOLDER] = folder
-    try:
+    with folder_of_own() as folder:
+        os.environ[FOLDER] = folder
         if told.metrics_bind is not None:
             port = Metrics(folder).serve(told.metrics_bind)
             _LOG.info("listening", metrics=f"http://{told.metrics_bind.at(port)}")
         yield
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["PREFIX", "VARIABLES", "Bind", "ServiceSettings", "load_service"]
 
 PREFIX: Final = "TENANTCFG_SERVE_"
+_MONTH: Final = 30 * 24 * 3600
 
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 """The names that the dev issuer's certificate holds for."""
@@ -102,7 +103,7 @@ def _number(value: object, least: float, most: float) -> float:
     if isinstance(value, str):
         said = float(value) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", value) else None
     if isinstance(said, bool) or not isinstance(said, (int, float)) or not least <= said <= most:
-        raise ValueError(f"not a number from {least:g} to {most:g}")
+        raise ValueError(f"not a number from {least:.15g} to {most:.15g}")
     return said
 
 
@@ -199,7 +200,7 @@ class ServiceSettings:
 
     bind: Bind = field(default=Bind("127.0.0.1", 8180), metadata=_said("where to listen", _bind))
     socket_mode: int = field(
-        default=0o660, metadata=_said("of the unix socket: who may connect", _mode)
+        default=0o660, metadata=_said("of the unix sockets: who may connect", _mode)
     )
     grpc_bind: Bind | None = field(
         default=None, metadata=_said("where to listen for Envoy's own protocol", _bind)
@@ -319,6 +320,19 @@ class ServiceSettings:
     )
     entra_roles: tuple[str, ...] = field(
         default=(), metadata=_said("one of these must be among its roles; none: any", _texts)
+    )
+    entra_refresh_seconds: int = field(
+        default=24 * 3600,
+        metadata=_said(
+            "age of signing keys at which they are fetched anew, while the old ones serve",
+            _whole(60, _MONTH),
+        ),
+    )
+    entra_refuse_seconds: int = field(
+        default=72 * 3600,
+        metadata=_said(
+            "age of signing keys at which they are believed no more", _whole(60, _MONTH)
+        ),
     )
     entra_ca_bundle: Path | None = field(
         default=None, metadata=_said("certificates that key servers are believed by, PEM", _path)

@@ -114,7 +114,7 @@ class Standby:
         self._every = max(shortest, _SOONEST)
         self._store: Store | None = None
         self._answers: bool | None = None
-        self._same_history = True
+        self._history = primary.store_id
         self._marks = Marks(lag or 0.0)
         self._watching: list[asyncio.Task[None]] = []
 
@@ -142,11 +142,12 @@ class Standby:
             ask: takes the store, and the revision that its answer must not be older than.
         """
         least = self._least(fresh)
-        if self._store is None or not (self._answers and self._same_history and least):
+        store = self._store
+        if store is None or store.store_id != self._history or not (self._answers and least):
             return None
         try:
             async with asyncio.timeout(PATIENCE):
-                answered = await ask(self._store, least)
+                answered = await ask(store, least)
         except RevisionNotReached:
             return None
         except TimeoutError:
@@ -158,7 +159,7 @@ class Standby:
         shown = self._marks.missed_since(answered.revision)
         lag = None if shown is None else time.monotonic() - shown
         proven = lag is not None and self.lag is not None and lag <= self.lag
-        if answered.store_id != self._primary.store_id or not (fresh.revision or proven):
+        if answered.store_id != self._history or not (fresh.revision or proven):
             return None
         return Read(answered, lag)
 
@@ -179,23 +180,35 @@ class Standby:
             with suppress(TenantcfgError):
                 # That it does not answer is told by those who have to ask it.
                 answered = await told(self._primary, self._primary.ask(()))
-                # Another one: a backup was restored, and numbers mean something else now.
-                self._same_history = answered.store_id == self._primary.store_id
+                if answered.store_id != self._history:
+                    # A backup was restored, and numbers mean something else now.
+                    self._history = answered.store_id
+                    self._marks = Marks(self.lag or 0.0)
                 self._marks.note(at, answered.revision)
             await asyncio.sleep(self._every)
 
     async def _watch_standby(self) -> None:
         while True:
             try:
-                if self._store is None:
-                    self._store = await asyncio.to_thread(Store.open, self._url, standby=True)
+                store = await self._opened()
                 with suppress(RevisionNotReached):
-                    await self._store.ask((), at_least=1)
+                    await store.ask((), at_least=1)
             except TenantcfgError as why:
                 self._lost(why)
             else:
                 self._found()
             await asyncio.sleep(self._every)
+
+    async def _opened(self) -> Store:
+        """The standby, opened anew where the history is another one: a store keeps to its own."""
+        before = self._store
+        if before is not None and before.store_id == self._history:
+            return before
+        self._store = None
+        if before is not None:
+            before.close()
+        self._store = await asyncio.to_thread(Store.open, self._url, standby=True)
+        return self._store
 
     def _lost(self, why: TenantcfgError) -> None:
         if self._answers is not False:

@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
-from signal import SIGTERM
+from signal import SIG_IGN, SIGHUP, SIGTERM, signal
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -21,6 +21,7 @@ from tenantcfg.service.askers import Anybody, KeyHolders
 from tenantcfg.service.authzen import authzen
 from tenantcfg.service.changes import changes
 from tenantcfg.service.judging import StoreDecisions
+from tenantcfg.service.metrics_folder import hold
 from tenantcfg.service.openapi import pages
 from tenantcfg.service.operations import (
     FOLDER,
@@ -34,7 +35,10 @@ from tenantcfg.service.standbys import Standby
 from tenantcfg.store import Store
 
 if TYPE_CHECKING:
-    from tenantcfg.service.authzen import Askers, Recorder
+    from collections.abc import Awaitable, Callable
+
+    from tenantcfg.service.authzen import Askers
+    from tenantcfg.service.decision_log import DecisionRecorder
     from tenantcfg.service.http import Endpoint
     from tenantcfg.service.settings import Bind, ServiceSettings
     from tenantcfg.service.tokens import AccessTokens
@@ -70,7 +74,8 @@ class Worker:
                 of several ends instead, after a pause, and is started anew.
         """
         log_as_json()
-        _end_with_parent()
+        if parent_process() is not None:
+            _join_the_others()
         try:
             return self._made()
         except TenantcfgError as why:
@@ -101,7 +106,7 @@ class _Parts:
     def application(self) -> Application:
         """The parts as one."""
         told = self._told
-        endpoints = {**self._authzen(), **self._operations(), **pages(told.public_url)}
+        endpoints = {**self._authzen(), **self._operations()}
         if told.proxy_source is not None:
             endpoints |= self._proxies()
         if told.calls is not None:
@@ -110,6 +115,7 @@ class _Parts:
             endpoints |= self._roster()
         if told.dev_issuer:
             endpoints |= self._dev_issuer()
+        endpoints |= pages(told.public_url, endpoints)
         application = Application(
             endpoints,
             watcher=self._watcher,
@@ -142,7 +148,7 @@ class _Parts:
             return Anybody()
         return KeyHolders(self._store, self._standby)
 
-    def _recording(self) -> Recorder | None:
+    def _recording(self) -> DecisionRecorder | None:
         told, logged = self._told, self._metrics.logged
         if told.decision_log_url is None:
             return None
@@ -152,6 +158,7 @@ class _Parts:
             told.decision_log_url,
             told.decision_log_mode,
             lambda outcome, number: logged.labels(outcome).inc(number),
+            self._metrics.waiting.set,
         )
         self._stops.insert(1, recorder.close)
         return recorder
@@ -171,7 +178,12 @@ class _Parts:
             port = self._metrics.serve(elsewhere)
             _LOG.info("listening", metrics=f"http://{elsewhere.at(port)}")
         metrics = None if elsewhere else self._metrics
-        return operations(lambda: self._store.ask(()), metrics, self._watcher.failed)
+        ready: dict[str, Callable[[], Awaitable[object]]] = {
+            "the store": lambda: self._store.ask(()),
+        }
+        if self._recorder is not None:
+            ready["the decision log"] = self._recorder.ready
+        return operations(ready, metrics, self._watcher.failed)
 
     def _proxies(self) -> dict[bytes, Endpoint]:
         from tenantcfg.service.callers import callers_of  # noqa: PLC0415 - only if wanted
@@ -243,7 +255,7 @@ class _Parts:
             ) from why
 
         async def start() -> None:
-            server, port = await listening(application, str(bind))
+            server, port = await listening(application, str(bind), self._told.socket_mode)
             self._stops.insert(1, lambda: server.stop(self._told.drain_seconds))
             _LOG.info("listening", grpc=str(bind.at(port)))
 
@@ -259,11 +271,17 @@ class _Parts:
         self._store.close()
 
 
+def _join_the_others() -> None:
+    """Be one of several workers, whose parent alone hears a hangup."""
+    signal(SIGHUP, SIG_IGN)
+    hold(os.environ[FOLDER])
+    _end_with_parent()
+
+
 def _end_with_parent() -> None:
     """See to it that no worker stays behind, holding the port, when its parent is killed."""
     parent = parent_process()
-    if parent is None:
-        return
+    assert parent is not None  # noqa: S101 - one of several has one
 
     def watch() -> None:
         parent.join()

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT
+from tenantcfg.decision import pairs, require_least
 from tenantcfg.ids import Revision
 from tenantcfg.instants import Instant
-from tenantcfg.store.checking import as_asked, asked_for, not_too_many, require_least
+from tenantcfg.store.checking import as_asked, asked_for
 from tenantcfg.store.failures import damaged
 from tenantcfg.store.gathering import Gatherer
 from tenantcfg.store.typed import key_facts
@@ -22,8 +23,8 @@ from tenantcfg.store.views import Answered
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tenantcfg.decision import Decision
-    from tenantcfg.store.checking import Checks, Question
+    from tenantcfg.decision import Decision, Pair
+    from tenantcfg.store.checking import Checks
     from tenantcfg.store.readers import Readers, Row
 
 __all__ = ["Asks", "GatheredChecks", "answered_by", "as_key"]
@@ -33,12 +34,12 @@ _KEY = slice(6, 12)
 
 # No id of a key is empty, so this one is nobody's.
 _NOBODY = ""
-_NOTHING: Question = (None, "")
+_NOTHING: Pair = (None, "")
 
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    question: Question
+    question: Pair
     action: str
     at_least: int
 
@@ -50,7 +51,7 @@ class GatheredChecks:
         self._checks = checks
         self._gatherer: Gatherer[_Check, Row, Decision] = Gatherer(self)
 
-    async def ask(self, question: Question, action: str, at_least: int) -> Decision:
+    async def ask(self, question: Pair, action: str, at_least: int) -> Decision:
         """The decision on *question*; as `Checks.one`."""
         require_least(at_least)
         return await self._gatherer.ask(_Check(question, action, at_least))
@@ -71,7 +72,7 @@ class GatheredChecks:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    questions: Sequence[Question]
+    questions: Sequence[Pair]
     key: str
     action: str
     at_least: int
@@ -95,11 +96,11 @@ class Asks:
         self._gatherer = Gatherer(self) if gathered else None
 
     async def ask(
-        self, questions: Sequence[Question], key: str | None, action: str, at_least: int
+        self, questions: Sequence[Pair], key: str | None, action: str, at_least: int
     ) -> Answered:
         """The decisions on *questions* and the facts of *key*, on one snapshot."""
         require_least(at_least)
-        several = not_too_many(questions)
+        several = pairs(questions)
         if self._gatherer is None and len(several) <= 1:
             return self._in_place(several, as_key(key), action, at_least)
         asked = _Asked(several, as_key(key), action, at_least)
@@ -109,7 +110,7 @@ class Asks:
         return self.answer(asked, facts)
 
     def _in_place(
-        self, questions: Sequence[Question], key: str, action: str, at_least: int
+        self, questions: Sequence[Pair], key: str, action: str, at_least: int
     ) -> Answered:
         """As `facts` and `answer`, for the one question that is nearly always asked alone."""
         row = self._one(questions, key, action)
@@ -145,7 +146,7 @@ class Asks:
         ]
         return answered_by(facts.keyed, tuple(decisions))
 
-    def _one(self, questions: Sequence[Question], key: str, action: str) -> Row:
+    def _one(self, questions: Sequence[Pair], key: str, action: str) -> Row:
         tenant, app = as_asked(questions[0] if questions else _NOTHING)
         return self._readers.one_asked(tenant, app, asked_for(action), key)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, insert, update
 
 from tenantcfg import instants
-from tenantcfg.configuration import Result, apply
+from tenantcfg.configuration import REMOVE_PARTICIPANT, Result, apply
 from tenantcfg.errors import InvalidInput, Refused, UnknownTenant, quoted
 from tenantcfg.history import Change, Operation, Verb, canonical, seal
 from tenantcfg.store import schema
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tenantcfg.store.engine import Database, Reading, Writing
     from tenantcfg.store.views import Key, Tenant
 
-__all__ = ["Plan", "carry_out", "known", "modify", "planned"]
+__all__ = ["Plan", "carry_out", "known", "modify", "planned", "unstored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,27 @@ def known(reading: Reading, tenant: TenantId) -> Tenant:
     return found
 
 
+def unstored(
+    reading: Reading,
+    tenant: TenantId | None,
+    by: Attribution,
+    operation: Operation,
+    outcomes: tuple[Outcome, ...] = (),
+    *,
+    action: str = REMOVE_PARTICIPANT,
+) -> Change:
+    """The change of a plan: at the revision that it was worked out at."""
+    return Change(
+        revision=reading.head.revision,
+        at=reading.now,
+        tenant=tenant,
+        action=action,
+        by=by,
+        operation=operation,
+        outcomes=outcomes,
+    )
+
+
 def planned(
     reading: Reading,
     tenant: Tenant,
@@ -131,15 +152,7 @@ def planned(
     grants: tuple[Grant, ...] = (),
 ) -> Plan:
     """A plan on a known tenant; without *effective* its outcomes say whether it is."""
-    change = Change(
-        revision=reading.head.revision,
-        at=reading.now,
-        tenant=tenant.id,
-        action=action,
-        by=by,
-        operation=operation,
-        outcomes=outcomes,
-    )
+    change = unstored(reading, tenant.id, by, operation, outcomes, action=action)
     if effective is None:
         effective = any(outcome.effective for outcome in outcomes)
     return Plan(change, effective, tenant, grants)

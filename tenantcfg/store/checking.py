@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT
-from tenantcfg.decision import Deny, Facts, decide
+from tenantcfg.decision import Deny, Facts, decide, pairs, require_least
 from tenantcfg.errors import InvalidInput, Reason, RevisionNotReached
 from tenantcfg.ids import AppId, Revision, TenantId, is_guid
 from tenantcfg.store.failures import damaged
@@ -15,24 +15,10 @@ from tenantcfg.store.failures import damaged
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tenantcfg.decision import Decision
+    from tenantcfg.decision import Decision, Pair
     from tenantcfg.store.readers import Readers, Row
 
-__all__ = [
-    "MAX_BATCH",
-    "Checks",
-    "Question",
-    "as_asked",
-    "asked_for",
-    "decided_by",
-    "not_too_many",
-    "require_least",
-]
-
-MAX_BATCH = 1_000
-"""The most questions that one call may ask (docs, limits)."""
-
-Question = tuple[TenantId | str | None, AppId | str]
+__all__ = ["Checks", "as_asked", "asked_for", "decided_by"]
 
 # No id and no action is empty, so this one is never known and never granted.
 _IMPOSSIBLE = ""
@@ -61,9 +47,9 @@ class Checks:
             return self.decided((tenant, app), row, action, at_least)
         return decided_by(row)
 
-    def many(self, questions: Iterable[Question], action: str, at_least: int) -> list[Decision]:
+    def many(self, questions: Iterable[Pair], action: str, at_least: int) -> list[Decision]:
         """The decisions on *questions*, on one snapshot; see `Store.check_many`."""
-        asked = not_too_many(list(questions))
+        asked = pairs(questions)
         rows = self.facts(asked, action)
         self.require(rows[0], at_least)
         return [
@@ -72,11 +58,11 @@ class Checks:
             for question, row in zip(asked, rows[: len(asked)], strict=True)
         ]
 
-    def facts(self, asked: Sequence[Question], action: str) -> list[Row]:
+    def facts(self, asked: Sequence[Pair], action: str) -> list[Row]:
         """The row of each question, on one snapshot; the bare head where there is none."""
         return self._readers.many([as_asked(one) for one in asked], asked_for(action))
 
-    def decided(self, question: Question, row: Row, action: str, at_least: int) -> Decision:
+    def decided(self, question: Pair, row: Row, action: str, at_least: int) -> Decision:
         """The decision on *question* that *row* comes to, unless it is too old."""
         if at_least != 0:
             self.require(row, at_least)
@@ -107,34 +93,7 @@ class Checks:
             )
 
 
-def require_least(at_least: object) -> None:
-    """Raise TypeError unless *at_least* is a revision, so that nothing else is passed over."""
-    if isinstance(at_least, bool) or not isinstance(at_least, int):
-        raise TypeError(f"at_least: Revision is wanted, not {type(at_least).__name__}")
-
-
-def not_too_many(questions: Sequence[Question]) -> list[Question]:
-    """
-    *questions*, each a pair.
-
-    Raises:
-        InvalidInput: there are more than `MAX_BATCH`.
-        TypeError: one is no pair.
-    """
-    try:
-        asked = [(tenant, app) for tenant, app in questions]
-    except (TypeError, ValueError) as why:
-        raise TypeError(f"questions: pairs of tenant and app are wanted: {why}") from why
-    if len(asked) > MAX_BATCH:
-        raise InvalidInput(
-            "too many questions at once",
-            subject=str(len(asked)),
-            hint=f"ask at most {MAX_BATCH} in one call",
-        )
-    return asked
-
-
-def as_asked(question: Question) -> tuple[str, str]:
+def as_asked(question: Pair) -> tuple[str, str]:
     """The tenant and the app of *question* as the database has them, or has none like them."""
     return _text(TenantId, question[0]), _text(AppId, question[1])
 

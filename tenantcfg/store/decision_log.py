@@ -16,6 +16,7 @@ import re
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from uuid import uuid4
 
@@ -43,6 +44,7 @@ from tenantcfg.errors import (
     StoreNewer,
     StoreNotOurs,
     TenantcfgError,
+    Unavailable,
 )
 from tenantcfg.store import failures, postgresql, sqlite
 from tenantcfg.store.address import Address
@@ -321,6 +323,9 @@ class LogWriter:
         self._file: tuple[int, int] | None = None
         self._beside: tuple[int, int] | None = None
         self._said: list[str] = []
+        self._gate = Lock()
+        self._given_up = False
+        self._sent = self._stored = 0
 
     def append(self, number: int, entries: Sequence[Entry], dropped: int = 0) -> None:
         """
@@ -345,6 +350,22 @@ class LogWriter:
                 # The server was started anew since the last batch.
                 self._write(number, entries, dropped)
 
+    def give_up(self) -> None:
+        """From here on nothing more is committed; for any thread, and never waits."""
+        with self._gate:
+            self._given_up = True
+
+    def became_of(self, number: int) -> bool | None:
+        """
+        Whether the batch *number*, the newest one, is stored; None: it cannot be told.
+
+        For any thread, and the last word once a writer has been given up: its commit was sent,
+        and has not been heard of yet, or was never.
+        """
+        if self._stored == number:
+            return True
+        return None if self._sent == number else False
+
     def close(self) -> None:
         """Close the connection; a later batch opens another."""
         connection, self._connection = self._connection, None
@@ -367,13 +388,26 @@ class LogWriter:
             _begin(connection)
             if connection.execute(_COUNT, counted).rowcount:
                 _add(connection, _APPEND["sqlite"], entries)
+            self._send(number)
             connection.execute("COMMIT")
-            return
-        with connection.transaction():
+        else:
+            connection.execute("BEGIN")
             if connection.execute(_COUNT.replace("?", "%s"), counted).rowcount:
                 _add(connection, _APPEND["postgresql"], entries)
-        if "01000" in self._said:
-            raise OutcomeUnknown("the decision log may have stored it", why="no standby answered")
+            self._send(number)
+            connection.execute("COMMIT")
+            if "01000" in self._said:
+                raise OutcomeUnknown(
+                    "the decision log may have stored it", why="no standby answered"
+                )
+        self._stored = number
+
+    def _send(self, number: int) -> None:
+        """Note that a commit of the batch *number* comes next, unless none may."""
+        with self._gate:
+            if self._given_up:
+                raise Unavailable("the decision log is not written any more")
+            self._sent = number
 
     def _live(self) -> Any:  # noqa: ANN401 - a driver's connection
         path = self._address.path

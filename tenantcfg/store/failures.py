@@ -91,7 +91,6 @@ _SQLITE_WORDS: tuple[tuple[str, _Row], ...] = (
     ("not a database", _NOT_OURS),
     ("malformed", _NOT_OURS),
     ("Could not decode", _NOT_OURS),
-    ("Could not decode to UTF-8", _NOT_OURS),
     ("disk I/O error", _BROKEN),
 )
 

@@ -14,8 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
+from tenantcfg.decision import MAX_BATCH
 from tenantcfg.errors import TenantcfgError, Unavailable
-from tenantcfg.store.checking import MAX_BATCH
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import or_, select
 
 from tenantcfg import instants
-from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.errors import Conflict, InvalidInput, quoted
-from tenantcfg.history import Change, Operation, Verb
+from tenantcfg.history import Operation, Verb
 from tenantcfg.ids import MAX_ID_LENGTH, near_misses
 from tenantcfg.instants import Instant
 from tenantcfg.keys import MAX_TENANTS, fingerprint
-from tenantcfg.store.changing import Plan, known
+from tenantcfg.store.changing import Plan, known, unstored
 from tenantcfg.store.effects import name_key
 from tenantcfg.store.rows import change_at, key_of
 from tenantcfg.store.schema import keys
@@ -302,13 +301,5 @@ def _plan(
     ended: tuple[Key, ...] = (),
     digests: tuple[tuple[str, str], ...] = (),
 ) -> Plan:
-    change = Change(
-        revision=reading.head.revision,
-        at=reading.now,
-        tenant=None,
-        action=REMOVE_PARTICIPANT,
-        by=by,
-        operation=operation,
-        outcomes=(),
-    )
+    change = unstored(reading, None, by, operation)
     return Plan(change, effective, None, keys=ended, digests=digests)

@@ -29,24 +29,26 @@ __all__ = [
     "SQLITE_ONE_ASKED",
 ]
 
+_FACTS = (
+    "SELECT head.store_id, head.revision, head.at, tenants.enabled, grants.app, grants.expires_at"
+)
+_KEY = (
+    ", keys.id, keys.name, keys.digest, keys.rights, keys.tenants, keys.expires_at AS expires_at_1"
+)
+_CLOCK = ", (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now"
 _OF_THIS_RELEASE = (
-    "(EXISTS (SELECT 1 FROM alembic_version"
+    " WHERE head.id = 1 AND (EXISTS (SELECT 1 FROM alembic_version"
     f" WHERE alembic_version.version_num = '{SCHEMA_VERSION}'))"
 )
 
-SQLITE_ONE = (
-    "SELECT head.store_id, head.revision, head.at,"
-    " tenants.enabled, grants.app, grants.expires_at"
+# Where one question finds its tenant and its grant, and where each of many does.
+_SQLITE_GRANT = (
     " FROM head"
     " LEFT OUTER JOIN tenants ON tenants.tenant = ? AND tenants.to_revision IS NULL"
     " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
     " AND grants.action = ? AND grants.app = ? AND grants.to_revision IS NULL"
-    f" WHERE head.id = 1 AND {_OF_THIS_RELEASE}"
 )
-
-SQLITE_MANY = (
-    "SELECT head.store_id, head.revision, head.at,"
-    " tenants.enabled, grants.app, grants.expires_at"
+_SQLITE_GRANTS = (
     " FROM head"
     " LEFT OUTER JOIN json_each(?) AS asked ON 1 = 1"
     " LEFT OUTER JOIN tenants ON tenants.tenant = json_extract(asked.value, '$[0]')"
@@ -54,101 +56,61 @@ SQLITE_MANY = (
     " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
     " AND grants.action = ? AND grants.app = json_extract(asked.value, '$[1]')"
     " AND grants.to_revision IS NULL"
-    f" WHERE head.id = 1 AND {_OF_THIS_RELEASE}"
-    ' ORDER BY asked."key"'
 )
-
-POSTGRESQL_ONE = (
-    "SELECT head.store_id, head.revision, head.at,"
-    " tenants.enabled, grants.app, grants.expires_at,"
-    " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now"
+_SQLITE_IN_ORDER = ' ORDER BY asked."key"'
+_POSTGRESQL_GRANT = (
     " FROM head"
     " LEFT OUTER JOIN tenants ON tenants.tenant = %(tenant)s::VARCHAR"
     " AND tenants.to_revision IS NULL"
     " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
     " AND grants.action = %(action)s::VARCHAR AND grants.app = %(app)s::VARCHAR"
     " AND grants.to_revision IS NULL"
-    f" WHERE head.id = 1 AND {_OF_THIS_RELEASE}"
+)
+_POSTGRESQL_ASKED = " FROM head LEFT OUTER JOIN unnest(%(tenants)s::TEXT[], %(apps)s::TEXT[]"
+_POSTGRESQL_GRANTS = (
+    " LEFT OUTER JOIN tenants ON tenants.tenant = asked.tenant"
+    " AND tenants.to_revision IS NULL"
+    " LEFT OUTER JOIN grants ON grants.tenant = asked.tenant"
+    " AND grants.action = %(action)s::VARCHAR AND grants.app = asked.app"
+    " AND grants.to_revision IS NULL"
+)
+_POSTGRESQL_IN_ORDER = " ORDER BY asked.n"
+
+SQLITE_ONE = f"{_FACTS}{_SQLITE_GRANT}{_OF_THIS_RELEASE}"
+
+SQLITE_ONE_ASKED = (
+    f"{_FACTS}{_KEY}{_SQLITE_GRANT}"
+    " LEFT OUTER JOIN keys ON keys.id = ? AND keys.to_revision IS NULL"
+    f"{_OF_THIS_RELEASE}"
+)
+
+SQLITE_MANY = f"{_FACTS}{_SQLITE_GRANTS}{_OF_THIS_RELEASE}{_SQLITE_IN_ORDER}"
+
+SQLITE_MANY_ASKED = (
+    f"{_FACTS}{_KEY}{_SQLITE_GRANTS}"
+    " LEFT OUTER JOIN keys ON keys.id = json_extract(asked.value, '$[2]')"
+    " AND keys.to_revision IS NULL"
+    f"{_OF_THIS_RELEASE}{_SQLITE_IN_ORDER}"
+)
+
+POSTGRESQL_ONE = f"{_FACTS}{_CLOCK}{_POSTGRESQL_GRANT}{_OF_THIS_RELEASE}"
+
+POSTGRESQL_ONE_ASKED = (
+    f"{_FACTS}{_KEY}{_CLOCK}{_POSTGRESQL_GRANT}"
+    " LEFT OUTER JOIN keys ON keys.id = %(key)s::VARCHAR AND keys.to_revision IS NULL"
+    f"{_OF_THIS_RELEASE}"
 )
 
 POSTGRESQL_MANY = (
-    "SELECT head.store_id, head.revision, head.at,"
-    " tenants.enabled, grants.app, grants.expires_at,"
-    " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now"
-    " FROM head"
-    " LEFT OUTER JOIN unnest(%(tenants)s::TEXT[], %(apps)s::TEXT[])"
+    f"{_FACTS}{_CLOCK}{_POSTGRESQL_ASKED})"
     " WITH ORDINALITY AS asked(tenant, app, n) ON true"
-    " LEFT OUTER JOIN tenants ON tenants.tenant = asked.tenant"
-    " AND tenants.to_revision IS NULL"
-    " LEFT OUTER JOIN grants ON grants.tenant = asked.tenant"
-    " AND grants.action = %(action)s::VARCHAR AND grants.app = asked.app"
-    " AND grants.to_revision IS NULL"
-    f" WHERE head.id = 1 AND {_OF_THIS_RELEASE}"
-    " ORDER BY asked.n"
-)
-
-SQLITE_ONE_ASKED = (
-    "SELECT head.store_id, head.revision, head.at,"
-    " tenants.enabled, grants.app, grants.expires_at,"
-    " keys.id, keys.name, keys.digest, keys.rights, keys.tenants,"
-    " keys.expires_at AS expires_at_1"
-    " FROM head"
-    " LEFT OUTER JOIN tenants ON tenants.tenant = ? AND tenants.to_revision IS NULL"
-    " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
-    " AND grants.action = ? AND grants.app = ? AND grants.to_revision IS NULL"
-    " LEFT OUTER JOIN keys ON keys.id = ? AND keys.to_revision IS NULL"
-    f" WHERE head.id = 1 AND {_OF_THIS_RELEASE}"
-)
-
-SQLITE_MANY_ASKED = (
-    "SELECT head.store_id, head.revision, head.at,"
-    " tenants.enabled, grants.app, grants.expires_at,"
-    " keys.id, keys.name, keys.digest, keys.rights, keys.tenants,"
-    " keys.expires_at AS expires_at_1"
-    " FROM head"
-    " LEFT OUTER JOIN json_each(?) AS asked ON 1 = 1"
-    " LEFT OUTER JOIN tenants ON tenants.tenant = json_extract(asked.value, '$[0]')"
-    " AND tenants.to_revision IS NULL"
-    " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
-    " AND grants.action = ? AND grants.app = json_extract(asked.value, '$[1]')"
-    " AND grants.to_revision IS NULL"
-    " LEFT OUTER JOIN keys ON keys.id = json_extract(asked.value, '$[2]')"
-    " AND keys.to_revision IS NULL"
-    f" WHERE head.id = 1 AND {_OF_THIS_RELEASE}"
-    ' ORDER BY asked."key"'
-)
-
-POSTGRESQL_ONE_ASKED = (
-    "SELECT head.store_id, head.revision, head.at,"
-    " tenants.enabled, grants.app, grants.expires_at,"
-    " keys.id, keys.name, keys.digest, keys.rights, keys.tenants,"
-    " keys.expires_at AS expires_at_1,"
-    " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now"
-    " FROM head"
-    " LEFT OUTER JOIN tenants ON tenants.tenant = %(tenant)s::VARCHAR"
-    " AND tenants.to_revision IS NULL"
-    " LEFT OUTER JOIN grants ON grants.tenant = tenants.tenant"
-    " AND grants.action = %(action)s::VARCHAR AND grants.app = %(app)s::VARCHAR"
-    " AND grants.to_revision IS NULL"
-    " LEFT OUTER JOIN keys ON keys.id = %(key)s::VARCHAR AND keys.to_revision IS NULL"
-    f" WHERE head.id = 1 AND {_OF_THIS_RELEASE}"
+    f"{_POSTGRESQL_GRANTS}{_OF_THIS_RELEASE}{_POSTGRESQL_IN_ORDER}"
 )
 
 POSTGRESQL_MANY_ASKED = (
-    "SELECT head.store_id, head.revision, head.at,"
-    " tenants.enabled, grants.app, grants.expires_at,"
-    " keys.id, keys.name, keys.digest, keys.rights, keys.tenants,"
-    " keys.expires_at AS expires_at_1,"
-    " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now"
-    " FROM head"
-    " LEFT OUTER JOIN unnest(%(tenants)s::TEXT[], %(apps)s::TEXT[], %(keys)s::TEXT[])"
+    f"{_FACTS}{_KEY}{_CLOCK}{_POSTGRESQL_ASKED}, %(keys)s::TEXT[])"
     " WITH ORDINALITY AS asked(tenant, app, key, n) ON true"
-    " LEFT OUTER JOIN tenants ON tenants.tenant = asked.tenant"
-    " AND tenants.to_revision IS NULL"
-    " LEFT OUTER JOIN grants ON grants.tenant = asked.tenant"
-    " AND grants.action = %(action)s::VARCHAR AND grants.app = asked.app"
-    " AND grants.to_revision IS NULL"
+    f"{_POSTGRESQL_GRANTS}"
     " LEFT OUTER JOIN keys ON keys.id = asked.key AND keys.to_revision IS NULL"
-    f" WHERE head.id = 1 AND {_OF_THIS_RELEASE}"
-    " ORDER BY asked.n"
+    f"{_OF_THIS_RELEASE}{_POSTGRESQL_IN_ORDER}"
 )

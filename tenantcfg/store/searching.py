@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT
+from tenantcfg.decision import require_least
 from tenantcfg.errors import InvalidInput
 from tenantcfg.ids import AppId
 from tenantcfg.store import searches
 from tenantcfg.store.asking import answered_by, as_key
-from tenantcfg.store.checking import as_asked, require_least
+from tenantcfg.store.checking import as_asked
 from tenantcfg.store.views import Found
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT, Outcome, Result
 from tenantcfg.errors import Conflict, InvalidInput, quoted
-from tenantcfg.history import Change, Operation, Verb
+from tenantcfg.history import Operation, Verb
 from tenantcfg.ids import MAX_ID_LENGTH, TenantId, is_guid
-from tenantcfg.store.changing import Plan, known, planned
+from tenantcfg.store.changing import Plan, known, planned, unstored
 from tenantcfg.store.effects import name_key
 from tenantcfg.store.rows import open_grants, tenant_of, tenant_row
 from tenantcfg.store.schema import tenants
@@ -103,15 +103,7 @@ def added(
             why=f"tenant {quoted(other.id.value)} is called so",
             hint="rename that one first",
         )
-    change = Change(
-        revision=reading.head.revision,
-        at=reading.now,
-        tenant=tenant,
-        action=REMOVE_PARTICIPANT,
-        by=by,
-        operation=operation,
-        outcomes=outcomes,
-    )
+    change = unstored(reading, tenant, by, operation, outcomes)
     return Plan(change, effective=True, tenant=None)
 
 

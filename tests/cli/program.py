@@ -23,7 +23,6 @@ from tenantcfg.cli.app import run as run_program
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from types import TracebackType
 
 SET = "Set-CsApplicationMeetingConfiguration"
 GET = "Get-CsApplicationMeetingConfiguration"
@@ -126,12 +125,7 @@ class Terminal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._child.close(force=True)
 
     def until(self, text: str) -> str:

@@ -186,7 +186,6 @@ def test_a_store_that_is_asked_as_of_then_answers_as_it_stood(two_apps: Path) ->
 
 def test_a_right_that_has_ended_counts_as_not_there_and_is_not_brought_back(two_apps: Path) -> None:
     run(SET, APPS, ADD, "-ExpiresIn", "1s")
-    assert run("check", "--app", APP).code in (0, 3)
     # The clock alone takes the right away.
     while run("check", "--app", APP).code == 0:
         pass

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenantcfg import __version__
+from tenantcfg import __version__, cmdlets
+from tenantcfg.cli import app
 from tests.cli.program import APP, APPS, GET, SET, revision, run, start
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CMDLETS = [SET, GET, "Connect-MicrosoftTeams", "Disconnect-MicrosoftTeams", "Get-CsTenant"]
 VERBS = ["check", "who", "history", "undo", "audit verify", "tenant add", "db copy", "completion"]
 
 
@@ -24,7 +24,7 @@ def test_help_needs_no_store_and_makes_none(home: Path) -> None:
         said = run(word)
         assert (said.code, said.err) == (0, ""), word
         for verb in ("check", "history", "tenant", SET, GET):
-            assert verb in said.out or word == "help"
+            assert verb in said.out, word
     assert sorted(home.rglob("*")) == before
     assert run("--version").out.split()[-1] == __version__
 
@@ -37,7 +37,12 @@ def test_a_group_shows_examples_before_its_options_and_whole_sentences(group: st
     assert "..." not in shown
 
 
-@pytest.mark.parametrize("cmdlet", CMDLETS)
+def test_the_program_names_the_cmdlets_there_are() -> None:
+    # Twice, since a help that asked the cmdlets' room would load the language with it.
+    assert app.CMDLETS == cmdlets.NAMES
+
+
+@pytest.mark.parametrize("cmdlet", cmdlets.NAMES)
 def test_a_cmdlets_help_by_every_habit_starts_with_examples(cmdlet: str) -> None:
     shown = run(cmdlet, "-?")
     assert (shown.code, shown.err) == (0, "")
@@ -127,4 +132,4 @@ def test_a_verb_group_alone_lists_its_verbs() -> None:
     for group, verb in (("tenant", "rename"), ("audit", "verify"), ("db", "restore")):
         said = run(group)
         assert verb in said.out + said.err
-        assert said.code in (0, 2)
+        assert said.code == 2

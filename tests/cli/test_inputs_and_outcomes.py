@@ -208,6 +208,13 @@ def test_quotes_that_a_shell_ate_are_forgiven_in_its_words_only(row: str, two_ap
         judge(run(SET, APPS, value, "-Force"), Becomes(outcome.apps))
 
 
+@pytest.mark.parametrize("dash", "–—―")
+def test_row_36_holds_for_a_dash_that_a_word_processor_made(dash: str, two_apps: Path) -> None:
+    line = [SET, APPS, f"{dash}PassThruu", "-Force"]
+    judge(run("-Command", " ".join(line)), Refused("it looks like a parameter"))
+    judge(run(*line), Refused("it looks like a parameter"))
+
+
 def test_rows_63_64_and_71_what_if_prints_powershells_line_in_canonical_case(
     two_apps: Path,
 ) -> None:

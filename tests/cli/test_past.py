@@ -145,7 +145,7 @@ def test_audit_verify_finds_a_changed_row(statement: str, two_apps: Path) -> Non
     assert run("audit", "verify").code == 0
     _tampered(two_apps, "PRAGMA foreign_keys = OFF", statement)
     said = run("audit", "verify")
-    assert said.code in (8, 9), said
+    assert said.code == 8, said
     assert "Traceback" not in said.err
     assert "unexpected" not in said.err
 
@@ -198,23 +198,22 @@ def test_problems_are_data(two_apps: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "code"),
     [
-        ("undo", "{}"),
-        ("undo", "{}", "--what-if"),
-        ("check", "--tenant", "contoso", "--app", APP, "--as-of", "{}"),
-        ("who", "--tenant", "contoso", "--as-of", "{}"),
-        (GET, "-AsOf", "{}"),
-        ("tenant", "list", "--as-of", "{}"),
+        ("undo {}", 0),
+        ("undo {} --what-if", 0),
+        (f"check --tenant contoso --app {APP} --as-of {{}}", 3),
+        ("who --tenant contoso --as-of {}", 0),
+        (f"{GET} -AsOf {{}}", 0),
+        ("tenant list --as-of {}", 0),
     ],
-    ids=" ".join,
 )
 def test_a_receipt_of_another_history_names_nothing_here(
-    line: tuple[str, ...], two_apps: Path
+    line: str, code: int, two_apps: Path
 ) -> None:
     head = run("audit", "head").out.strip()
     wrong = head[:-1] + ("0" if head[-1] != "0" else "1")
-    said = run(*(word.format(wrong) for word in line))
-    assert (said.code, said.out, revision()) in ((7, "", 3), (2, "", 3))
+    said = run(*line.format(wrong).split())
+    assert (said.code, said.out, revision()) == (7, "", 3)
     assert "the receipt is not of this history" in said.err
-    assert run(*(word.format(head) for word in line)).code in (0, 3)
+    assert run(*line.format(head).split()).code == code

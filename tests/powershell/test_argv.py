@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,7 +93,12 @@ ACCEPTED = [
     (["$null"], "$null"),
     (["a,b"], "'a','b'"),
     (["a"], "'a'"),
+    (["a b"], "'a b'"),
     (['"a","b"'], '"a","b"'),
+    # Read as PowerShell reads it: the quotes are no part of the id.
+    (['a,"b"'], 'a,"b"'),
+    (['a,"b c"'], 'a,"b c"'),
+    (["a#b"], "'a#b'"),
     (["@<Add=app_id>"], "@{Add='app_id'}"),
     (["'@{Add=x}'"], "@{Add='x'}"),
     (["'@{", "Add", "=", "x", "}'"], "@{ Add = 'x' }"),
@@ -154,6 +160,17 @@ REFUSED = [
     ([",a"], "The list ',a' has an empty place.", None),
     (['"a" "b"'], '\'"a" "b"\' is not one value.', None),
     (["'a"], "The string is missing the terminator: '. In: 'a", None),
+    # "a","b c" without its quotes, or a quoted list; and what PowerShell reads as another text.
+    (["a,b c"], "'a,b c' is one id or several.", None),
+    (["a, b"], "'a, b' is one id or several.", None),
+    (['a"b"'], "'a\"b\"' may be read in two ways.", None),
+    (["a`b"], "'a`b' may be read in two ways.", None),
+    (["a$true"], "'a$true' may be read in two ways.", None),
+    (['a,b"c"'], "'a,b\"c\"' may be read in two ways.", None),
+    (["it's"], "The string is missing the terminator: '. In: it's", None),
+    (["a;b"], "'a;b' is not one value.", None),
+    (["a(b)"], "'a(b)' is not one value.", None),
+    (["#a"], "'#a' is not one value.", None),
 ]
 
 
@@ -161,6 +178,29 @@ REFUSED = [
 def test_a_list_value_whose_quotes_a_shell_ate_is_read(arrived: list[str], meant: str) -> None:
     assert source(LIST, *arrived) == f"{LIST} {meant}"
     assert source(f"{LIST}:{arrived[0]}", *arrived[1:]) == f"{LIST}:{meant}"
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        '@{Add="a" # Dana\'s { "own"\n;Remove="b"}',
+        '@{\n# Add=old}\nAdd="a" <# \' { #>\n}',
+        "@{Add=@'\nit's {\n'@\n}",
+        '@{Add=@"\n}\n"@\n}',
+        '@("a" # don\'t )\n)',
+    ],
+)
+def test_a_value_that_arrives_whole_is_left_as_it_is(whole: str) -> None:
+    assert source(LIST, whole) == f"{LIST} {whole}"
+
+
+def test_a_long_list_that_a_shell_split_is_joined_in_no_time() -> None:
+    ids = [f"{number:08}-1111-4111-8111-111111111111" for number in range(2000)]
+    began = time.process_time()
+    joined = source(LIST, "@{", "Add", "=", *(f"{one}," for one in ids[1:]), ids[0], "}")
+    # Looked through again for each word it took 9 seconds.
+    assert time.process_time() - began < 3
+    assert joined.count("'") == 2 * len(ids)
 
 
 @pytest.mark.parametrize(
@@ -206,12 +246,25 @@ def test_the_line_to_paste_keeps_the_other_words() -> None:
     assert refusal("-Reason", "x y", LIST, "@Add=a", "@b").line_to_paste is None
 
 
+def test_the_line_to_paste_keeps_the_parameter_that_the_pieces_hang_on() -> None:
+    paste = f'{SET} {LIST}:\'@{{Add="a","b"}}\' -WhatIf'
+    assert refusal(f"{LIST}:@Add=a", f"{LIST}:@b", "-WhatIf").line_to_paste == paste
+    assert refusal(f"{LIST}:@Add=a").line_to_paste == f"{SET} {LIST}:'@{{Add=\"a\"}}'"
+
+
+def test_no_line_to_paste_leaves_a_word_over() -> None:
+    # fish and zsh part "x y" so that the y stands alone.
+    assert refusal(LIST, "@Add=b", "@x", "y").line_to_paste is None
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
         (["-Identity", "Global"], "-Identity 'Global'"),
         (["-Identity:Global"], "-Identity:'Global'"),
-        (["—Identity", "x"], "-Identity 'x'"),
+        (["—Identity", "x"], "—Identity 'x'"),
+        # An unknown one may be a value, as it was typed (B8).
+        ([LIST, "–Bogus"], f"{LIST} –Bogus"),
         (["-Reason", "for the new room, until May"], "-Reason 'for the new room, until May'"),
         (["-Reason", "it's"], "-Reason 'it''s'"),
         (["-Reason", "it’s"], "-Reason 'it’’s'"),
@@ -229,6 +282,8 @@ def test_the_line_to_paste_keeps_the_other_words() -> None:
         (["-Confirm:$False"], "-Confirm:$false"),
         (["-WhatIf:TRUE"], "-WhatIf:$true"),
         (["-Confirm:$null"], "-Confirm:$null"),
+        (["-Confirm:0"], "-Confirm:0"),
+        (["-WhatIf:0x1"], "-WhatIf:0x1"),
         (["-Force:x"], "-Force:'x'"),
         (["-Identity:true"], "-Identity:'true'"),
         (["@'\nx\n'@"], "@'\nx\n'@"),
@@ -303,6 +358,13 @@ def test_any_words_are_a_line_or_a_refusal(words: list[str]) -> None:
     assert found.errors == ()
     (statement,) = found.script.statements
     assert len(statement.elements) == 1
+
+
+@pytest.mark.parametrize(
+    "words", [["$id;", "x"], ['"$id"\n', "x"], ["$null;", "x"], ['"a" #', "x"]]
+)
+def test_no_word_ends_the_line_before_the_next(words: list[str]) -> None:
+    assert refusal(LIST, *words).message == "The words make no single line."
 
 
 @given(st.text(min_size=1, max_size=30))
@@ -485,6 +547,7 @@ def test_no_words_are_ever_more_than_one_command(words: list[str]) -> None:
         '"quoted" thing',
         "it's \u2019typographic\u2018",
         "a; b | c",
+        "'a' and 'b'",
         "",
         *COMMANDS[:3],
     ],

@@ -15,19 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_SIGNS = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Certificates:
     """Files, PEM."""
@@ -39,15 +26,15 @@ class Certificates:
     client_key: Path
 
 
-def made(folder: Path) -> Certificates:
-    """New ones in *folder*."""
+def made(folder: Path, *, by_address: bool = True) -> Certificates:
+    """New ones in *folder*, for localhost and, with *by_address*, for 127.0.0.1."""
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority of a test")])
     id_ = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
     root = (
         _begun(authority, authority, authority_key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_SIGNS, critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
         .add_extension(id_, critical=False)
         .sign(authority_key, hashes.SHA256())
     )
@@ -56,7 +43,9 @@ def made(folder: Path) -> Certificates:
     )
     _write(files.authority, root)
     issued = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(id_)
-    local = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    local: list[x509.GeneralName] = [x509.DNSName("localhost")]
+    if by_address:
+        local.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     for name, certificate, key in (
         ("server", files.chain, files.key),
         ("client", files.client, files.client_key),
@@ -66,6 +55,7 @@ def made(folder: Path) -> Certificates:
         signed = (
             _begun(subject, authority, own)
             .add_extension(x509.SubjectAlternativeName(local), critical=False)
+            .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(issued, critical=False)
             .sign(authority_key, hashes.SHA256())
         )
@@ -91,6 +81,20 @@ def _begun(
         serial_number=x509.random_serial_number(),
         not_valid_before=now - dt.timedelta(days=1),
         not_valid_after=now + dt.timedelta(days=1),
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
     )
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable
-    from types import TracebackType
 
 __all__ = ["PERMIT", "Misbehaving", "Talk", "reply"]
 
@@ -95,12 +94,7 @@ class Misbehaving:
         self._run(self._accept)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stopping.set()
         # A closed socket does not wake who waits on it; one that is shut down does.
         for one in (self._socket, *self._open):

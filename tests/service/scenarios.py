@@ -36,7 +36,7 @@ class OneToken:
             raise Problem("unauthenticated", "who asks is not known")
         return Known()
 
-    async def known(self, asker: Asker, *, anew: bool) -> None:
+    async def known(self, asker: Asker, *, searching: bool, anew: bool) -> None:
         pass
 
 

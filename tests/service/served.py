@@ -19,14 +19,13 @@ import uvicorn
 from tenantcfg.service.application import Application
 from tenantcfg.service.authzen import authzen
 from tenantcfg.service.connections import Connection
-from tenantcfg.service.server import listening
 from tenantcfg.service.settings import Bind, ServiceSettings
+from tenantcfg.service.sockets import listening
 from tests.cli.program import PROGRAM, surroundings
 from tests.service.scenarios import OneToken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import TracebackType
 
     from tenantcfg.service.authzen import Decisions
     from tenantcfg.service.http import Endpoint
@@ -78,12 +77,7 @@ class Service:
             self.ready = self.until("listening")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
             self.stop()
 

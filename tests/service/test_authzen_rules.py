@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tenantcfg.store import Store
-from tests.service.conftest import PUBLIC
-from tests.service.stock import APP, CLOSED, CONTOSO, EMPTY, ENDED, FABRIKAM, OTHER
+from tenantcfg.store import Store, admin
+from tests.service.conftest import PUBLIC, serving
+from tests.service.stock import APP, CLOSED, CONTOSO, EMPTY, ENDED, FABRIKAM, OTHER, stocked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.service.served import Service
     from tests.service.stock import Stock
@@ -499,12 +500,10 @@ def test_w29_what_is_sought_needs_no_id_and_has_one_ignored(ask: Pep) -> None:
 
 
 def test_w30_what_a_search_finds_is_permitted(ask: Pep) -> None:
-    for one in ask.found(SUBJECTS):
-        assert ask.decision(subject=one) == PERMITTED
-    for one in ask.found(RESOURCES):
-        assert ask.decision(resource=one) == PERMITTED
-    for one in ask.found(ACTIONS):
-        assert ask.decision(action=one) == PERMITTED
+    for path, part in ((SUBJECTS, "subject"), (RESOURCES, "resource"), (ACTIONS, "action")):
+        found = ask.found(path)
+        assert found
+        assert [ask.decision(**{part: one}) for one in found] == [PERMITTED] * len(found)
 
 
 def test_w31_pages_lead_to_the_last_one(ask: Pep) -> None:
@@ -663,6 +662,23 @@ def test_w41_a_key_that_may_not_check_gets_403(service: Service, stock: Stock) -
         for path, body in ((EVALUATION, question()), (EVALUATIONS, {"evaluations": [question()]})):
             assert reader.refusal(path, body)[:2] == (403, "forbidden")
         assert reader.found(SUBJECTS)
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_w41_who_may_not_ask_is_told_so_whatever_was_sent(
+    service: Service,
+    stock: Stock,
+    seen: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    with (reader := Pep(service, stock.read)).client:
+        for path in (EVALUATION, EVALUATIONS):
+            for raw in (b"no json", b"x" * (2 << 20), b"{}"):
+                if seen:
+                    # So that the key is not looked up before the next body is read.
+                    assert reader.found(SUBJECTS)
+                assert reader(path, None, raw=raw).json()["error"] == "forbidden"
+                other = reader(path, None, raw=raw, **{"Content-Type": "text/plain"})
+                assert other.json()["error"] == "forbidden"
 
 
 @pytest.mark.parametrize(
@@ -924,6 +940,35 @@ def test_c7_c8_each_decision_says_where_it_was_read_and_may_be_asked_to_be_fresh
         for wrong in ("x", "-1", "1.5", "1x", "9" * 19):
             refused = ask(path, question(), **least(wrong))
             assert (refused.status_code, refused.json()["error"]) == INVALID
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_c8_after_a_restore_revisions_are_those_of_the_history_that_is_there(
+    made_sqlite_url: str, tmp_path: Path, workers: str
+) -> None:
+    """Without a new start of the service, and for whoever names the store of before: never."""
+    stock = stocked(made_sqlite_url)
+    backup = tmp_path / "backup.db"
+    admin.backup(made_sqlite_url, backup)
+    with serving(stock, "--workers", workers) as service, (ask := Pep(service, stock.check)).client:
+        before = ask(EVALUATION, question()).headers
+        promised = int(before["tenantcfg-revision"])
+        admin.restore(backup, made_sqlite_url, overwrite=True)
+        # On connections of their own, so that every worker is asked.
+        ask.client.headers["Connection"] = "close"
+
+        for path in QUESTIONS * 3:
+            now = ask(path, question()).headers
+            there = int(now["tenantcfg-revision"])
+            assert now["tenantcfg-store"] != before["tenantcfg-store"]
+
+            def status(least: int, store: str = "", at: str = path) -> int:
+                named = {"Tenantcfg_Min_Revision": str(least), "Tenantcfg_Store": store}
+                return ask(at, question(), raw=None, **named).status_code
+
+            assert status(there) == status(there, now["tenantcfg-store"]) == 200
+            assert status(there + 1) == status(there + 1, now["tenantcfg-store"]) == 503
+            assert status(min(promised, there), before["tenantcfg-store"]) == 503
 
 
 # 6 Errors

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import gc
 import json
 import logging
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -25,10 +25,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -48,6 +44,7 @@ from tenantcfg import (
 )
 from tenantcfg.client import AsyncClient, Client
 from tests.cli.program import surroundings
+from tests.service import certificates
 from tests.service.misbehaving import PERMIT, Misbehaving, Talk, reply
 from tests.service.stock import APP, CLOSED, CONTOSO, EMPTY, ENDED, FABRIKAM, OTHER
 
@@ -529,17 +526,45 @@ def test_an_answer_that_is_found_too_late_is_none() -> None:
             answered.set()
 
         with Misbehaving(answer) as server:
-            async with AsyncClient(server.url, KEY, timeout=2.0) as client:
+            async with AsyncClient(server.url, KEY, timeout=SHORT) as client:
+                began = time.monotonic()
                 check = asyncio.create_task(client.check(tenant=CONTOSO, app=APP))
                 await asyncio.to_thread(arrived.wait, AMPLE)
                 # What else this loop has to do takes longer than the permit is good for.
                 blocked.set()
                 answered.wait(AMPLE)
-                time.sleep(2.1)  # noqa: ASYNC251 - just that
+                over = began + SHORT + 0.05 - time.monotonic()
+                time.sleep(max(over, 0.0))  # noqa: ASYNC251 - just that
                 return await check
 
     with pytest.raises(Unavailable, match="did not answer in time"):
         asyncio.run(ask())
+
+
+def test_a_thread_that_was_held_up_finds_its_answer_too_late() -> None:
+    held, answered = threading.Event(), threading.Event()
+
+    def hold_up(*_: object) -> None:
+        held.set()
+        answered.wait(AMPLE)
+        time.sleep(SHORT + 0.05)
+
+    def answer(talk: Talk) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        held.wait(AMPLE)
+        talk.say(reply())
+        answered.set()
+
+    before = signal.signal(signal.SIGUSR1, hold_up)
+    try:
+        with (
+            Misbehaving(answer) as server,
+            Client(server.url, KEY, timeout=SHORT) as client,
+            pytest.raises(Unavailable, match="did not answer in time"),
+        ):
+            client.check(tenant=CONTOSO, app=APP)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_nobody_listens(face: Face) -> None:
@@ -742,6 +767,25 @@ def test_a_kept_connection_that_is_dead_is_replaced_within_one_attempt() -> None
     assert (server.connections, len(server.requests)) == (2, 3)
 
 
+def test_a_kept_connection_that_dies_within_an_answer_is_not() -> None:
+    def answer(talk: Talk) -> None:
+        if talk.number == 2:
+            talk.say(reply()[:-1])
+            talk.close()
+        else:
+            talk.say(reply())
+
+    with (
+        Misbehaving(answer) as server,
+        Client(server.url, KEY, timeout=AMPLE, attempts=1) as client,
+    ):
+        assert client.check(tenant=CONTOSO, app=APP) == Permit()
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            client.check(tenant=CONTOSO, app=APP)
+
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
 def test_a_new_connection_that_dies_is_not() -> None:
     with Misbehaving(lambda talk: talk.close()) as server, pytest.raises(Unavailable):
         Face(Client).check(server.url, attempts=5)
@@ -821,32 +865,10 @@ def test_only_a_service_with_a_trusted_certificate_is_asked(face: Face, tmp_path
 
 def tls_of(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's context for localhost, and one that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    names: list[x509.GeneralName] = [x509.DNSName("localhost")]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / "both.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
+    files = certificates.made(folder, by_address=False)
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serving.load_cert_chain(pem)
-    return serving, ssl.create_default_context(cafile=str(pem))
+    serving.load_cert_chain(files.chain, files.key)
+    return serving, ssl.create_default_context(cafile=str(files.authority))
 
 
 # --- Being made, and closed -----------------------------------------------------------------------

@@ -11,9 +11,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import httpx
@@ -21,13 +21,13 @@ import psycopg
 import pytest
 
 from tenantcfg import ListModifier, Revision, Store
-from tenantcfg.service.decision_log import Durable, Sampled
+from tenantcfg.service.decision_log import TRUSTED, Durable, Sampled
 from tenantcfg.service.http import Problem
 from tenantcfg.store import sqlite
 from tenantcfg.store.decision_log import DecisionLog, Entry, LogWriter, Wanted, create
 from tests.cli.program import Said, Terminal, run
 from tests.decisions import a_log, an_entry
-from tests.service.served import Service
+from tests.service.served import PATIENCE, Service
 from tests.service.stock import APP, CLOSED, CONTOSO, ENDED, FABRIKAM, OTHER, stocked
 from tests.stores import BY
 
@@ -540,13 +540,15 @@ def test_many_answers_share_a_commit(durable: Logged) -> None:
 
 
 def batches(log_url: str) -> int:
+    statement = "SELECT coalesce(sum(batch), 0) FROM decision_writers"
     if log_url.startswith("sqlite"):
         path = Path(log_url.removeprefix("sqlite:///"))
         with closing(sqlite.connect(path, patience=30)) as connection:
-            found = connection.execute("SELECT sum(batch) FROM decision_writers").fetchone()
+            found = connection.execute(statement).fetchone()
     else:
-        with psycopg.connect(log_url) as connection:
-            found = connection.execute("SELECT sum(batch) FROM decision_writers").fetchone()
+        with psycopg.connect(log_url) as other:
+            found = other.execute(statement).fetchone()
+    assert found is not None
     return int(found[0])
 
 
@@ -566,7 +568,7 @@ def test_without_the_log_there_is_no_answer_and_a_revoke_does_not_wait(
                 ]
                 refused = [one.result() for one in asks]
             with logged.client() as client:
-                assert client.get("/readyz").status_code == 200
+                assert not_ready(client).startswith("the decision log ")
                 metrics = client.get("/metrics").text
         again = until_answered(logged)
         log = logged.service.stop()[2]
@@ -578,6 +580,58 @@ def test_without_the_log_there_is_no_answer_and_a_revoke_does_not_wait(
     assert 'tenantcfg_decision_log_rows_total{outcome="refused"} 4.0' in metrics
     assert logged.of(again).decision == "permit"
     assert re.search("the decision log (cannot be written|is too slow)", log)
+
+
+def not_ready(client: httpx.Client) -> str:
+    """Why it is not ready, which is told within a second."""
+    began = time.monotonic()
+    answer = client.get("/readyz")
+    # The time of a busy machine on top.
+    assert time.monotonic() - began < 1.0 + 1.0
+    assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
+    return str(answer.json()["message"])
+
+
+def test_a_service_is_ready_once_its_log_can_be_written_and_no_longer(
+    store_url: str, log_url: str
+) -> None:
+    with logging(stocked(store_url), log_url, "durable") as logged, logged.client() as client:
+        assert client.get("/readyz").status_code == 200
+        # What was written a moment ago is no longer the last word.
+        threading.Event().wait(TRUSTED + 0.1)
+        with locked(log_url):
+            for _ in range(2):
+                assert not_ready(client).startswith("the decision log ")
+        until_answered(logged)
+        assert client.get("/readyz").status_code == 200
+        assert waiting(client) == 0
+
+
+def waiting(client: httpx.Client) -> float:
+    """How many rows wait, by the metrics."""
+    found = re.search(
+        r"^tenantcfg_decision_log_waiting (\S+)$", client.get("/metrics").text, re.MULTILINE
+    )
+    assert found is not None
+    return float(found[1])
+
+
+def test_a_log_that_takes_nothing_leaves_one_line(file_stock: Stock, tmp_path: Path) -> None:
+    with logging(file_stock, f"sqlite:///{tmp_path / 'log.db'}", "durable") as logged:
+        for _ in range(2):
+            assert logged.ask(question()).status == 200
+            (tmp_path / "log.db").rename(tmp_path / "away.db")
+            assert {logged.ask(question()).status for _ in range(5)} == {503}
+            with logged.client() as client:
+                threading.Event().wait(TRUSTED)
+                assert not_ready(client) == "the decision log cannot be written now"
+            (tmp_path / "away.db").rename(tmp_path / "log.db")
+        assert logged.ask(question()).status == 200
+        log = logged.service.stop()[2]
+
+    events = [one["event"] for one in map(json.loads, log.splitlines())]
+    told = [one for one in events if "the decision log" in one]
+    assert told == ["the decision log cannot be written", "the decision log is written again"] * 2
 
 
 def until_answered(logged: Logged) -> Answered:
@@ -716,6 +770,34 @@ def test_a_locked_log_delays_no_answer_and_no_revoke(store_url: str, log_url: st
     assert (closed["stored"], closed["dropped"]) == (5, 0)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_rows_that_wait_show_while_the_log_is_away_and_it_stays_ready(
+    file_stock: Stock, tmp_path: Path, workers: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    with (
+        logging(file_stock, url, "sampled", "--workers", workers) as logged,
+        logged.client() as client,
+    ):
+        with locked(url):
+            # On connections of their own, so that every worker has some.
+            assert {logged.ask(question()).status for _ in range(20)} == {200}
+            wait_for(lambda number: waiting(client) == number, 20)
+            assert client.get("/readyz").status_code == 200
+            if workers == "2":
+                # What a worker that dies has held waits no more.
+                os.kill(logged.service.workers[0], signal.SIGKILL)
+                wait_for(lambda number: logged_waiting(logged) < number, 20)
+        wait_for(lambda number: logged_waiting(logged) == number, 0)
+
+
+def logged_waiting(logged: Logged) -> float:
+    """As `waiting`, on a connection of its own, which a worker that has died may break."""
+    while True:
+        with suppress(httpx.HTTPError), logged.client() as client:
+            return waiting(client)
+
+
 def sampled(url: str, *requests: int, most: int, stop: float = 5, hold: bool = False) -> Counting:
     """Keep requests of so many rows; the log is held meanwhile, or not."""
     counted = Counting()
@@ -753,6 +835,65 @@ def test_what_is_left_at_the_end_counts_as_dropped(tmp_path: Path) -> None:
     counted = sampled(url, 1, 2, most=5, stop=0.3, hold=True)
 
     assert counted.seen == {"dropped": 3}
+
+
+@dataclass
+class Slow:
+    """A log whose commit is done, and heard of once *heard* is set."""
+
+    writer: LogWriter
+    committed: threading.Event = field(default_factory=threading.Event)
+    heard: threading.Event = field(default_factory=threading.Event)
+
+    def append(self, *batch: Any) -> None:
+        self.writer.append(*batch)
+        self.committed.set()
+        self.heard.wait(PATIENCE)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.writer, name)
+
+
+def test_what_was_stored_when_the_time_was_over_counts_as_stored(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    create(url)
+    counted, slow = Counting(), Slow(LogWriter(url))
+
+    async def keep() -> None:
+        keeping = Sampled(cast("LogWriter", slow), counted, most=9, gather=0, stop=0.05)
+        await keeping.keep([an_entry(1)])
+        await asyncio.to_thread(slow.committed.wait, PATIENCE)
+        await keeping.keep([an_entry(2)] * 2)
+        await keeping.close()
+        slow.heard.set()
+
+    asyncio.run(keep())
+
+    assert counted.seen == {"stored": 1, "dropped": 2}
+    with DecisionLog.open(url) as log:
+        assert [one.at for one in log.find(Wanted())] == [1]
+
+
+def test_what_was_counted_as_dropped_is_not_stored_later(new_url: str) -> None:
+    """A batch that waits for its turn when the service ends loses it."""
+    create(new_url)
+    counted, writer = Counting(), LogWriter(new_url)
+
+    async def keep() -> None:
+        keeping = Sampled(writer, counted, most=9, gather=0, retry=0.05, stop=0.2)
+        with locked(new_url):
+            await keeping.keep([an_entry(1)])
+            await keeping.close()
+
+    # It returns once the thread that writes has ended.
+    asyncio.run(keep())
+    for thread in threading.enumerate():
+        if thread.name.startswith("decision-log"):
+            thread.join(PATIENCE)
+
+    assert counted.seen == {"dropped": 1}
+    with DecisionLog.open(new_url) as log:
+        assert list(log.find(Wanted())) == []
 
 
 # --- What refuses to start ---

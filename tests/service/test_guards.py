@@ -25,8 +25,8 @@ from werkzeug.serving import make_server
 from tenantcfg.client import ASGIGuard as OverASGI
 from tenantcfg.client import AsyncClient, Client, Refusal, Removal, guard
 from tenantcfg.client import WSGIGuard as OverWSGI
-from tenantcfg.service.server import listening
 from tenantcfg.service.settings import Bind
+from tenantcfg.service.sockets import listening
 from tests.service.misbehaving import PERMIT, Misbehaving, Talk, reply
 from tests.service.stock import APP, CLOSED, CONTOSO, EMPTY, FABRIKAM
 
@@ -41,7 +41,6 @@ AMPLE = 30.0
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 KEY = "tcfg_" + "a" * 12 + "_" + "b" * 43
 APP_MAY = Removal(CONTOSO.value, APP.value, call_id="c-1", participant_id="p-1")
-APP_MAY_NOT = Removal(EMPTY.value, APP.value)
 
 
 @dataclass(slots=True)

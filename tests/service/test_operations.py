@@ -7,10 +7,13 @@ import os
 import re
 import secrets
 import signal
+import socket
 import time
-from contextlib import contextmanager
+from base64 import urlsafe_b64encode
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -20,14 +23,16 @@ from hypothesis import HealthCheck, Phase, settings
 from prometheus_client.parser import text_string_to_metric_families
 from schemathesis import checks
 
-from tenantcfg.errors import Reason
+from tenantcfg.errors import Reason, Unavailable
 from tenantcfg.service.askers import PATIENCE
+from tenantcfg.service.connections import SPARE
 from tenantcfg.service.http import STATUS, Request
-from tenantcfg.service.openapi import document
+from tenantcfg.service.openapi import document, pages
 from tenantcfg.service.operations import Metrics, Operations
 from tests.service.conftest import PUBLIC, serving
 from tests.service.served import Service
 from tests.service.stock import APP, CONTOSO, Stock, stocked
+from tests.service.wire import exchange, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from tests.postgres import Server
     from tests.templates import TablesTemplate
 
+SECRET = "a secret that is long enough for a proxy"  # noqa: S105 - of the tests
 EVALUATION = "/access/v1/evaluation"
 EVALUATIONS = "/access/v1/evaluations"
 QUESTION = {
@@ -82,10 +88,14 @@ def test_without_its_file_it_is_alive_and_not_ready_and_denies_nobody(
         hidden.rename(path)
         assert client.get("/readyz").status_code == 200
         _, _, err = running.stop()
-    warned = [one for one in map(json.loads, err.splitlines()) if one["level"] == "warning"]
+    lines = [json.loads(line) for line in err.splitlines()]
+    warned = [one for one in lines if one["level"] == "warning"]
     assert {(one["event"], one["code"]) for one in warned} == {
         ("the store cannot be asked", "unavailable")
     }
+    assert sum(one["number"] for one in warned) <= 4
+    requests = [one for one in lines if one["event"] == "request"]
+    assert [(one["status"], one["why"]) for one in requests] == [(503, warned[0]["why"])] * 4
 
 
 @contextmanager
@@ -269,6 +279,95 @@ def test_what_a_client_names_is_cut_in_a_line() -> None:
     assert lines[0]["asker"] == "proxied:" + "a" * 192 + "..."
 
 
+def test_a_store_that_is_away_leaves_a_line_a_second() -> None:
+    metrics = Metrics()
+    operations = Operations(metrics)
+
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(1000):
+            operations.failed(Unavailable("the store cannot be reached"))
+            operations.refused("no_http")
+
+    events = [one["event"] for one in lines]
+    assert events[:2] == ["the store cannot be asked", "connections are refused"]
+    # As many seconds as a busy machine takes for that.
+    assert len(events) < 20
+    found = numbers(metrics.exposed().decode())
+    assert found["tenantcfg_store_failures_total"] == {(("code", "unavailable"),): 1000.0}
+    assert found["tenantcfg_http_refused_total"] == {(("reason", "no_http"),): 1000.0}
+
+
+def test_what_is_refused_before_it_is_a_request_is_counted_by_reason(file_stock: Stock) -> None:
+    env = {"TENANTCFG_SERVE_MAX_CONNECTIONS": "2"}
+    options = ("--store", file_stock.url, "--bind", "127.0.0.1:0")
+    with Service(*options, env=env) as running:
+        place = urlsplit(running.url)
+        assert place.port is not None
+        assert exchange(place.port, b"nonsense\r\n\r\n").status == 400
+        long = request("GET", "/healthz", "X-Long: " + "x" * 70_000)
+        assert exchange(place.port, long).status == 431
+        with ExitStack() as stack:
+            for _ in range(2 + SPARE):
+                stack.enter_context(socket.create_connection(("127.0.0.1", place.port)))
+            assert exchange(place.port, b"").status == 503
+        text = until_served(f"{running.url}/metrics")
+        _, _, err = running.stop()
+
+    assert numbers(text)["tenantcfg_http_refused_total"] == {
+        (("reason", "no_http"),): 1.0,
+        (("reason", "large_head"),): 1.0,
+        (("reason", "too_many_connections"),): 1.0,
+    }
+    told = [one for one in map(json.loads, err.splitlines()) if "refused" in one["event"]]
+    assert (told[0]["reason"], told[0]["number"]) == ("no_http", 1)
+    assert len(told) <= 3
+
+
+def until_served(url: str) -> str:
+    """What is at *url*, once those have gone that keep it from being served."""
+    for _ in range(100):
+        if (answer := httpx.get(url)).status_code == 200:
+            return answer.text
+    raise AssertionError(url)
+
+
+def test_why_a_token_did_not_pass_is_told_and_the_token_is_not(file_stock: Stock) -> None:
+    ours, other = "https://localhost:1/t", "https://other.example/t"
+    env = {
+        "TENANTCFG_SERVE_PROXY_SOURCE": "token",
+        "TENANTCFG_SERVE_ENTRA_ISSUERS": f"{ours}/{{tid}}/",
+        "TENANTCFG_SERVE_ENTRA_JWKS": "https://localhost:1/keys",
+        "TENANTCFG_SERVE_ENTRA_AUDIENCES": "canary-audience",
+    }
+    options = ("--store", file_stock.url, "--bind", "127.0.0.1:0")
+    held = {"X-Original-Method": "DELETE", "X-Original-URI": "/app/calls/c/participants/p"}
+    with Service(*options, env=env) as running, httpx.Client(base_url=running.url) as client:
+        client.get("/check/nginx", headers=held)
+        tokens = ["canary", signed_by_nobody(other), signed_by_nobody(ours)]
+        answers = [client.get("/check/nginx", headers=held | bearer(one)) for one in tokens]
+        _, _, err = running.stop()
+
+    assert [one.status_code for one in answers] == [401, 401, 503]
+    assert 1 <= int(answers[2].headers["retry-after"]) <= 30
+    assert len(answers[2].headers.get_list("retry-after")) == 1
+    lines = [one for one in map(json.loads, err.splitlines()) if one["event"] == "request"]
+    told = [one["why"] for one in lines]
+    assert told[0] == "unauthenticated: there is no bearer token"
+    assert told[1].startswith("invalid_token: it is no compact JWS")
+    assert "other.example" in told[2]
+    assert told[3].startswith("the issuer's signing keys are not at hand, for ")
+    for one in ("canary", *tokens[1].split("."), *tokens[2].split(".")):
+        assert one not in err
+
+
+def signed_by_nobody(issuer: str) -> str:
+    """A token with the claims of *issuer*, and any signature."""
+    claims = {"iss": f"{issuer}/{CONTOSO}/", "tid": str(CONTOSO), "aud": "canary", "sub": "canary"}
+    parts = [{"alg": "RS256", "kid": "canary"}, claims, "a signature"]
+    encoded = [urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=") for one in parts]
+    return b".".join(encoded).decode()
+
+
 def test_no_secret_and_nothing_that_was_asked_is_written_anywhere(
     postgres: Server, tables_template: TablesTemplate, tmp_path: Path
 ) -> None:
@@ -367,12 +466,40 @@ def test_a_fault_of_ours_is_told_by_its_place_and_not_by_what_was_sent(
 # The document
 
 
-def test_the_document_is_that_of_this_service(service: Service) -> None:
-    answer = httpx.get(f"{service.url}/openapi.json")
+@pytest.fixture(scope="module")
+def described(file_stock: Stock) -> Iterator[Service]:
+    """A service that answers all that one can."""
+    env = {"TENANTCFG_SERVE_PROXY_SOURCE": "headers", "TENANTCFG_SERVE_PROXY_SECRET": SECRET}
+    options = ("--store", file_stock.url, "--bind", "127.0.0.1:0", "--public-url", PUBLIC)
+    with Service(*options, env=env) as running:
+        yield running
+
+
+def test_the_document_is_that_of_this_service(described: Service, service: Service) -> None:
+    answer = httpx.get(f"{described.url}/openapi.json")
+    without = httpx.get(f"{service.url}/openapi.json").json()["paths"]
 
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == document(PUBLIC)
     assert answer.json()["openapi"].startswith("3.1")
+    left_out = answer.json()["paths"].keys() - without.keys()
+    assert left_out == {one for one in answer.json()["paths"] if one.startswith("/check/")}
+
+
+def test_each_path_of_the_document_is_answered(described: Service) -> None:
+    paths = httpx.get(f"{described.url}/openapi.json").json()["paths"]
+
+    for path, operations in paths.items():
+        (method,) = operations
+        answer = httpx.request(method, described.url + path.replace("{path}", "x"))
+        assert answer.status_code != 404, path
+    assert len(paths) == 16
+
+
+def test_a_path_that_is_not_described_makes_no_service() -> None:
+    """So the document of a service that runs has all paths of its table."""
+    with pytest.raises(KeyError, match="forgotten"):
+        pages(None, [b"/healthz", b"/forgotten"])
 
 
 def test_each_code_and_each_reason_stands_in_the_document_and_on_the_page(
@@ -399,7 +526,8 @@ def test_the_page_needs_no_network_and_runs_nothing(service: Service) -> None:
     assert links - anchors == {"openapi.json"}
 
 
-SCHEMA = schemathesis.openapi.from_dict(document())
+# The stream has no end.
+SCHEMA = schemathesis.openapi.from_dict(document(PUBLIC)).exclude(path="/changes")
 checks.load_all_checks()
 CHECKS: list[Any] = checks.CHECKS.get_by_names(
     ["content_type_conformance", "response_schema_conformance", "status_code_conformance"]
@@ -413,11 +541,10 @@ CHECKS: list[Any] = checks.CHECKS.get_by_names(
     suppress_health_check=list(HealthCheck),
 )
 def test_nothing_that_the_document_leads_to_makes_a_5xx_or_another_answer(
-    case: schemathesis.Case[Any], file_service: Service, file_stock: Stock
+    case: schemathesis.Case[Any], described: Service, file_stock: Stock
 ) -> None:
-    answer = case.call(
-        base_url=file_service.url, headers={**bearer(file_stock.check), "X-Request-ID": "mine"}
-    )
+    shown = {"X-Tenantcfg-Secret": SECRET, "X-Request-ID": "mine", **bearer(file_stock.check)}
+    answer = case.call(base_url=described.url, headers=shown)
 
     # 503 stands for a revision that is not there yet.
     assert answer.status_code < 500 or answer.json()["error"] == "stale"

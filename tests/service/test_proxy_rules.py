@@ -610,8 +610,10 @@ def test_envoys_messages_are_what_their_definition_makes(tmp_path: Path) -> None
         check=True,
     )
 
-    for made in tmp_path.rglob("*_pb2.py*"):
-        assert (ROOT / made.relative_to(tmp_path)).read_bytes() == made.read_bytes()
+    made = [one.relative_to(tmp_path) for one in tmp_path.rglob("*_pb2.py*")]
+    assert {one.suffix for one in made} == {".py", ".pyi"}
+    for one in made:
+        assert (ROOT / one).read_bytes() == (tmp_path / one).read_bytes()
 
 
 async def _fails(_scope: Scope, _receive: Receive, _send: Send) -> None:

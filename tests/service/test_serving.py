@@ -268,6 +268,74 @@ def test_no_worker_stays_behind_when_the_parent_is_killed(file_stock: Stock) -> 
         until(lambda: not connects(running.url))
 
 
+def test_what_a_killed_service_leaves_is_removed_by_the_next_and_what_is_in_use_is_not(
+    file_stock: Stock, tmp_path: Path
+) -> None:
+    env = {"TMPDIR": str(tmp_path)}
+    options = ("--store", file_stock.url, *HARMLESS, "--workers", "2")
+    (tmp_path / "tenantcfg-metrics-link").symlink_to(tmp_path)
+    with Service(*options, env=env) as killed:
+        workers = killed.workers
+        (left,) = metrics_folders(tmp_path)
+        killed.signal(signal.SIGKILL)
+        killed.ended()
+        until(lambda: not any(map(alive, workers)))
+        assert metrics_folders(tmp_path) == {left}
+
+        with Service(*options, env=env):
+            (first,) = metrics_folders(tmp_path)
+            assert first != left
+            with Service(*options, env=env) as other:
+                assert metrics_folders(tmp_path) > {first}
+                assert httpx.get(f"{other.url}/metrics").status_code == 200
+            assert metrics_folders(tmp_path) == {first}
+    assert metrics_folders(tmp_path) == set()
+
+
+def metrics_folders(path: Path) -> set[str]:
+    found = path.glob("tenantcfg-metrics-*")
+    return {one.name for one in found if not one.is_symlink()}
+
+
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def test_a_hangup_ends_one_worker_as_a_request_to_stop_does(file_stock: Stock) -> None:
+    with serving(file_stock) as running:
+        running.signal(signal.SIGHUP)
+        code, _, log = running.ended()
+
+    assert code == 0
+    assert json.loads(log.splitlines()[-1])["event"] == "stopped"
+
+
+def test_a_hangup_replaces_several_workers_which_read_a_renewed_certificate(
+    file_stock: Stock, tmp_path: Path
+) -> None:
+    (tmp_path / "new").mkdir()
+    old, new = made(tmp_path), made(tmp_path / "new")
+    believed = ssl.create_default_context(cafile=old.authority)
+    believed.load_verify_locations(new.authority)
+    tls = ("--tls-cert", str(old.chain), "--tls-key", str(old.key))
+    with serving(file_stock, "--workers", "2", *tls) as running:
+        before = running.workers
+        new.chain.replace(old.chain)
+        new.key.replace(old.key)
+        # The terminal's reaches all of them.
+        for one in (*before, running.pid):
+            os.kill(one, signal.SIGHUP)
+        while set(before) & set(running.workers):
+            with httpx.Client(verify=believed) as client:
+                assert permitted(running.url, file_stock.check, client)
+        with httpx.Client(verify=ssl.create_default_context(cafile=new.authority)) as client:
+            assert permitted(running.url, file_stock.check, client)
+        code, _, log = running.stop()
+
+    assert code == 0
+    assert "a worker has died" not in log
+
+
 def test_a_worker_without_a_store_is_tried_again_until_there_is_one(
     made_sqlite_url: str, tmp_path: Path
 ) -> None:
@@ -381,6 +449,7 @@ def test_envoys_own_protocol_is_served_beside_by_one_worker_and_by_several(
     env = {
         "TENANTCFG_SERVE_PROXY_SOURCE": "headers",
         "TENANTCFG_SERVE_PROXY_SECRET": secret,
+        "TENANTCFG_SERVE_SOCKET_MODE": "0600",
     }
     asked = CheckRequest()
     http = asked.attributes.request.http
@@ -393,6 +462,8 @@ def test_envoys_own_protocol_is_served_beside_by_one_worker_and_by_several(
         options = ("--workers", workers, "--grpc-bind", place)
         with Service("--store", file_stock.url, *HARMLESS, *options, env=env) as running:
             said = [one["grpc"] for one in map(json.loads, running.lines) if "grpc" in one]
+            if place.startswith("unix:"):
+                assert stat.S_IMODE((tmp_path / "grpc").stat().st_mode) == 0o600
             with grpc.insecure_channel(said[0]) as channel:
                 check = channel.unary_unary(
                     "/envoy.service.auth.v3.Authorization/Check",
@@ -452,6 +523,18 @@ def test_a_file_store_is_not_served_by_an_unfixed_sqlite(file_stock: Stock, tmp_
             "several workers cannot share this place",
         ),
         (["--metrics-bind", "unix:/x"], {}, "metrics_bind is no unix socket"),
+        (
+            [],
+            {
+                "PROXY_SOURCE": "token",
+                "ENTRA_ISSUERS": "https://i.example/{tid}/",
+                "ENTRA_JWKS": "https://i.example/keys",
+                "ENTRA_AUDIENCES": "a",
+                "ENTRA_REFUSE_SECONDS": "3600",
+            },
+            "the ages of signing keys do not fit: refresh after 86400 s, refuse after 3600 s",
+        ),
+        ([], {"ENTRA_REFRESH_SECONDS": "59"}, "not a number from 60 to 2592000"),
         ([], {"PROXY_SOURCE": "token"}, "a setting is missing: entra_issuers"),
         (
             [],

@@ -13,6 +13,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import httpx
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -306,6 +307,28 @@ def test_another_store_is_not_answered_for(pair: Pair) -> None:
     answer = pair.ask(pair.head(), store="another")
 
     assert (answer.status_code, answer.json()["error"]) == (503, "stale")
+
+
+def test_a_standby_is_taken_up_again_once_it_has_the_history_that_was_restored(pair: Pair) -> None:
+    before = pair.ask().headers["Tenantcfg-Store"]
+    with psycopg.connect(pair.url) as connection:
+        # What a restore does beside putting the rows back.
+        connection.execute("UPDATE head SET store_id = 'another'")
+    caught_up(pair)
+    head = pair.head()
+    assert pair.ask(head, store=before).json()["error"] == "stale"
+    assert pair.ask(head, store="another").status_code == 200
+
+    def answered_by_the_standby() -> bool:
+        with stopped(pair.primary):
+            answer = pair.ask(head, store="another")
+        until(lambda: pair.ask().status_code == 200)
+        return answer.status_code == 200
+
+    until(answered_by_the_standby)
+    with psycopg.connect(pair.url) as connection:
+        connection.execute("UPDATE head SET store_id = %s", [before])
+    caught_up(pair)
 
 
 def test_a_key_that_was_revoked_lasts_no_longer_than_a_look_at_the_primary(pair: Pair) -> None:

@@ -254,7 +254,6 @@ SMUGGLED = [
 
 _TOKEN = ("authorization", "Bearer good")
 _BAD = ("authorization", "Bearer stranger")
-_DENIED = h2_request("DELETE", MAY, _BAD)
 H2 = [
     Trick(f"h2, {name}", raw, outcome, h2=True)
     for name, outcome, raw in [

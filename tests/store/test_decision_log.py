@@ -13,16 +13,14 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, event, text
 
 from tenantcfg import Store
 from tenantcfg.errors import InvalidInput, StoreMissing, StoreNewer, StoreNotOurs, Unavailable
 from tenantcfg.instants import Instant
 from tenantcfg.store import sqlite
-from tenantcfg.store.address import Address
 from tenantcfg.store.decision_log import DecisionLog, Entry, LogWriter, Wanted, create, decisions
-from tenantcfg.store.engine import engine_of
 from tests.decisions import an_entry
+from tests.planned import caught, plans
 from tests.stores import a_tenant
 
 if TYPE_CHECKING:
@@ -247,14 +245,7 @@ def test_every_question_to_the_log_goes_by_an_index(log_url: str, writer: LogWri
     writer.append(
         1, [an_entry(n, tenant=f"t{n % 9}", app=f"a{n}", request_id=str(n)) for n in range(3_000)]
     )
-    sent: list[tuple[str, Any]] = []
-
-    def catch(_connection: object, _cursor: object, statement: str, *more: Any) -> None:
-        if "FROM decisions" in statement:
-            sent.append((statement, more[0]))
-
-    event.listen(Engine, "before_cursor_execute", catch)
-    try:
+    with caught() as sent:
         for wanted in (
             {},
             {"tenant": "t7"},
@@ -265,27 +256,12 @@ def test_every_question_to_the_log_goes_by_an_index(log_url: str, writer: LogWri
             all_of(log_url, limit=300, **wanted)
         with DecisionLog.open(log_url) as log:
             log.request("7", most=3)
-    finally:
-        event.remove(Engine, "before_cursor_execute", catch)
 
+    sent = [one for one in sent if "FROM decisions" in one[0]]
     assert len(sent) > 6
     for statement, plan in plans(log_url, sent):
         assert re.search(r"decisions_(at|of_\w+)", plan), f"{statement}\n{plan}"
         assert not re.search(r"Seq Scan on decisions|TEMP B-TREE", plan), f"{statement}\n{plan}"
-
-
-def plans(url: str, sent: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
-    engine = engine_of(Address.parse(url))
-    explain = "EXPLAIN QUERY PLAN " if url.startswith("sqlite") else "EXPLAIN "
-    with engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("ANALYZE"))
-            connection.execute(text("SET enable_seqscan = off"))
-        for statement, parameters in sent:
-            rows = connection.exec_driver_sql(explain + statement, parameters)
-            yield statement, "\n".join(str(row[-1]) for row in rows)
-        connection.rollback()
-    engine.dispose()
 
 
 def test_a_row_has_what_an_entry_has() -> None:

@@ -173,7 +173,9 @@ class _Layer:
             return Search(sought, question, *self._place(paging, query)), paging, query
 
         async def search(request: Request) -> Answer:
-            asker, (wanted, paging, query), fresh = await self._received(request, read)
+            asker, (wanted, paging, query), fresh = await self._received(
+                request, read, searching=True
+            )
             page = await self._decisions.search(wanted, asker, fresh)
             last = page.results[-1] if page.results else wanted.after
             token = self._tokens.token(last, wanted.limit, query) if page.more else ""
@@ -194,21 +196,26 @@ class _Layer:
         return after, limit
 
     async def _received(
-        self, request: Request, read: Callable[[Mapping[str, Any], Asker], T]
+        self,
+        request: Request,
+        read: Callable[[Mapping[str, Any], Asker], T],
+        *,
+        searching: bool = False,
     ) -> tuple[Asker, T, Freshness]:
         """Who asks, what *read* makes of the body, and how fresh an answer must be."""
         if request.method != "POST":
             raise Problem("method_not_allowed", "only POST is answered here", ALLOW_POST)
         asker = self._askers.presented(request)
         request.asker = asker.identity
-        await self._askers.known(asker, anew=False)
+        await self._askers.known(asker, searching=searching, anew=False)
         try:
             require_json(request)
             members = strict_json(await request.body(self._max_body))
             return asker, read(members, asker), freshness_of(request)
         except Problem:
-            # Who is not known any more learns nothing of what was wrong (check W40).
-            await self._askers.known(asker, anew=True)
+            # Who is not known any more, or may not ask, learns nothing of what was wrong (check
+            # W40, W41).
+            await self._askers.known(asker, searching=searching, anew=True)
             raise
 
 

@@ -179,14 +179,17 @@ class Askers(Protocol):
             Problem: ``unauthenticated``: there is no credential, or what cannot be one.
         """
 
-    async def known(self, asker: Any, *, anew: bool) -> None:  # noqa: ANN401 - see Asker
+    async def known(self, asker: Any, *, searching: bool, anew: bool) -> None:  # noqa: ANN401 - see Asker
         """
-        Return if *asker* is known; it decides no more than whether a body is read.
+        Return if *asker* is known, and may ask; it decides no more than whether a body is read.
 
-        With *anew* it is looked up whatever was seen a moment ago.
+        Args:
+            asker: who presented himself.
+            searching: whether it is a search that is asked for.
+            anew: it is looked up whatever was seen a moment ago.
 
         Raises:
-            Problem: ``unauthenticated``: it is not known, or its time is over.
+            Problem: ``unauthenticated``: it is not known, or its time is over; ``forbidden``.
         """
 
 

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenantcfg.service.authzen.model import Action, Entity, Question, Sought
 from tenantcfg.service.http import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["Batch", "Paging", "Semantic", "batch_of", "paging_of", "question_of", "sought_of"]
+
+T = TypeVar("T")
 
 MAX_PAGE = 1_000
 """The most results of one page, and as many as there are where no limit is given (check W33)."""
@@ -59,7 +61,7 @@ def question_of(members: Mapping[str, Any]) -> Question:
     """
     return Question(
         _entity(members, "subject"),
-        _action(members),
+        _action(members, "action"),
         _entity(members, "resource"),
         _object(members, "context"),
     )
@@ -87,20 +89,39 @@ def batch_of(members: Mapping[str, Any], most: int) -> Batch | None:
     if not items:
         return None
     return Batch(
-        [_item(members, item) for item in items],
+        list(_items(members, items)),
         Semantic(semantic),
         options.get("include_reasons") is True,
     )
 
 
-def _item(defaults: Mapping[str, Any], item: object) -> Question | Problem:
-    if not isinstance(item, dict):
-        return _wrong("the item", "an object")
-    # A default is taken whole or not at all (check W16), and judged only here (check W17).
-    try:
-        return question_of({**defaults, **item})
-    except Problem as problem:
-        return problem
+def _items(defaults: Mapping[str, Any], items: Sequence[object]) -> Iterator[Question | Problem]:
+    """Each of *items* as a question, with the *defaults* laid under it."""
+    read: dict[str, Any] = {}
+
+    def part(item: Mapping[str, Any], name: str, of: Callable[[Mapping[str, Any], str], T]) -> T:
+        # A default is taken whole or not at all (check W16), and judged only where it is needed
+        # (check W17); then it serves all items, which is a third of the work on a batch.
+        if name in item:
+            return of(item, name)
+        if name not in read:
+            read[name] = of(defaults, name)
+        found: T = read[name]
+        return found
+
+    for item in items:
+        if not isinstance(item, dict):
+            yield _wrong("the item", "an object")
+            continue
+        try:
+            yield Question(
+                part(item, "subject", _entity),
+                part(item, "action", _action),
+                part(item, "resource", _entity),
+                part(item, "context", _object),
+            )
+        except Problem as problem:
+            yield problem
 
 
 def sought_of(members: Mapping[str, Any], sought: Sought) -> Question:
@@ -112,7 +133,7 @@ def sought_of(members: Mapping[str, Any], sought: Sought) -> Question:
     """
     return Question(
         _entity(members, "subject", open_=sought is Sought.SUBJECT),
-        Action("") if sought is Sought.ACTION else _action(members),
+        Action("") if sought is Sought.ACTION else _action(members, "action"),
         _entity(members, "resource", open_=sought is Sought.RESOURCE),
         _object(members, "context"),
     )
@@ -149,9 +170,9 @@ def _entity(members: Mapping[str, Any], name: str, *, open_: bool = False) -> En
     )
 
 
-def _action(members: Mapping[str, Any]) -> Action:
-    whole = _required(members, "action")
-    return Action(_text(whole, "name", "action"), _object(whole, "properties", "action.properties"))
+def _action(members: Mapping[str, Any], name: str) -> Action:
+    whole = _required(members, name)
+    return Action(_text(whole, "name", name), _object(whole, "properties", f"{name}.properties"))
 
 
 def _required(members: Mapping[str, Any], name: str) -> Mapping[str, Any]:
