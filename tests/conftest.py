@@ -112,7 +112,11 @@ def _proxies(config: pytest.Config, items: list[pytest.Item]) -> tuple[list[pyte
 
 
 def _sdks(config: pytest.Config, items: list[pytest.Item]) -> tuple[list[pytest.Item], str]:
-    of_sdks = [item for item in items if item.path.parent.name == "sdks"]
+    of_sdks = [
+        item
+        for item in items
+        if item.path.parent.name == "sdks" or item.path.name == "test_janus_sdk.py"
+    ]
     if not of_sdks:
         return [], ""
     from tests.sdks import installed  # noqa: PLC0415 - as above

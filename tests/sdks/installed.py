@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["MODULES", "left_out", "missing", "node", "python"]
+__all__ = ["HERE", "MODULES", "left_out", "missing", "node", "python"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 MODULES = HERE / "node_modules"
 """Of the clients in JavaScript."""
 
-_LANGUAGES = {"test_python_sdks.py": "Python", "test_javascript_sdks.py": "JavaScript"}
+_LANGUAGES = {
+    "test_python_sdks.py": "Python",
+    "test_janus_sdk.py": "Python before Janus",
+    "test_javascript_sdks.py": "JavaScript",
+}
 
 
 def python() -> list[str] | None:
@@ -46,7 +50,8 @@ def missing(config: pytest.Config) -> list[str]:
     """The files of tests that cannot be run, or were not asked for."""
     if not config.getoption("--all"):
         return list(_LANGUAGES)
-    found = {"test_python_sdks.py": python(), "test_javascript_sdks.py": node()}
+    javascript = "test_javascript_sdks.py"
+    found = {name: node() if name == javascript else python() for name in _LANGUAGES}
     return [name for name, command in found.items() if command is None]
 
 

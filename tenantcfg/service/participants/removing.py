@@ -207,10 +207,15 @@ class Remover:
             found = await asyncio.to_thread(
                 self._store.removals.open, self._controller.name, before=before
             )
-            for removal in found:
-                await self._settle_late(removal)
         except Exception as why:  # noqa: BLE001 - there is a next time
             self._failed(why)
+            return
+        for removal in found:
+            # One that nobody can tell of is in the way of no other.
+            try:
+                await self._settle_late(removal)
+            except Exception as why:  # noqa: BLE001 - as above
+                self._failed(why)
 
     async def _settle_late(self, removal: Removal) -> None:
         outcome = await self._asked_after(removal)
