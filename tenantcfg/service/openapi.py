@@ -11,12 +11,14 @@ import base64
 import hashlib
 import html
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from tenantcfg import __version__
 from tenantcfg.errors import Reason
 from tenantcfg.service.http import ALLOW_GET, JSON, STATUS, Answer, Headers, Problem
+from tenantcfg.service.openapi_calls import of_calls
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -148,12 +150,16 @@ def document(public_url: str | None = None, routes: Collection[str] | None = Non
 
 
 def _paths(public_url: str | None, routes: Collection[str] | None) -> Node:
-    known = {**_evaluations(), **_of_proxies(), **_of_operators(), **_metadata(public_url)}
+    alone = {**_evaluations(), **_of_proxies(), **_of_operators(), **_metadata(public_url)}
+    # What stands for all below it has one segment here: OpenAPI knows no other.
+    known = {name: {name.replace("*", "{path}"): one} for name, one in alone.items()}
+    known |= of_calls()
     wanted = known if routes is None else routes
     if missing := sorted(set(wanted) - known.keys()):
         raise KeyError(*missing)
-    # What stands for all below it has one segment here: OpenAPI knows no other.
-    return {name.replace("*", "{path}"): one for name, one in known.items() if name in wanted}
+    return {
+        path: one for name, them in known.items() if name in wanted for path, one in them.items()
+    }
 
 
 def _evaluations() -> Node:
@@ -620,8 +626,8 @@ def _page(whole: Node) -> str:
     )
 
 
-def _operation(path: str, whole: Node) -> str:
-    [(method, one)] = whole["paths"][path].items()
+def _operation(path: str, method: str, whole: Node) -> str:
+    one = whole["paths"][path][method]
     rows = []
     for status, response in one["responses"].items():
         name = response.get("$ref", "").rpartition("/")[2]

@@ -113,9 +113,10 @@ class _Parts:
             endpoints |= self._participants()
         if told.calls == "roster":
             endpoints |= self._roster()
-        if told.dev_issuer:
-            endpoints |= self._dev_issuer()
         endpoints |= pages(told.public_url, endpoints)
+        if told.dev_issuer:
+            # It describes itself, in a document of its own.
+            endpoints |= self._dev_issuer()
         application = Application(
             endpoints,
             watcher=self._watcher,
