@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 settings.register_profile("tenantcfg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tenantcfg")
 
-# A run in the background ignores Ctrl-C, and so would every program that it starts.
+# A run in the background ignores Ctrl-C, one that outlives its terminal ignores the hangup, and
+# so would every program that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 FOREIGN = (
     "TENANTCFG_",
