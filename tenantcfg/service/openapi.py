@@ -157,9 +157,8 @@ def _paths(public_url: str | None, routes: Collection[str] | None) -> Node:
     wanted = known if routes is None else routes
     if missing := sorted(set(wanted) - known.keys()):
         raise KeyError(*missing)
-    return {
-        path: one for name, them in known.items() if name in wanted for path, one in them.items()
-    }
+    described = (them.items() for name, them in known.items() if name in wanted)
+    return dict(chain.from_iterable(described))
 
 
 def _evaluations() -> Node:
@@ -612,7 +611,11 @@ def _page(whole: Node) -> str:
             f"<h1>{_said(info['title'])} {_said(info['version'])}</h1>",
             f"<p>{_said(info['summary'])}<p>{_said(info['description'])}",
             '<p>As data: <a href="openapi.json">openapi.json</a>, OpenAPI 3.1.',
-            *(_operation(path, whole) for path in whole["paths"]),
+            *(
+                _operation(path, how, whole)
+                for path, all_ in whole["paths"].items()
+                for how in all_
+            ),
             "<h2>Errors</h2>",
             "<p>An object of <code>error</code> and <code>message</code>, never with a decision.",
             _table(

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import pytest
+
 from tests.cli.program import SET, Said, run
-from tests.service.bots import STRANGER, a_token, of_app
+from tests.service.bots import STRANGER, a_token, environment, of_app
 from tests.service.token_maker import APP, TENANT
 
 if TYPE_CHECKING:
     from tests.service.bots import Bot
+    from tests.service.key_server import KeyServer
 
 
 def explained(bot: Bot, request_id: str, *options: str) -> Said:
@@ -80,3 +83,17 @@ def test_of_what_is_not_on_record_that_is_told(file_bot: Bot) -> None:
 
     assert (said.code, missing.code) == (2, 9)
     assert said.err.startswith("tenantcfg: nothing is on record under this request id: '")
+
+
+@pytest.mark.parametrize("missing", ["public_url", "entra_issuers", "entra_audiences"])
+def test_p10_p18_without_what_makes_it_safe_it_does_not_start(
+    file_bot: Bot, issuer: KeyServer, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    for name, value in environment(issuer).items():
+        if not name.endswith(missing.upper()):
+            monkeypatch.setenv(name, value)
+
+    said = run("serve", "--check-config", "--store", file_bot.url)
+
+    assert said.code == 2
+    assert said.err.startswith(f"tenantcfg: a setting is missing: {missing}: calls is roster")
