@@ -36,6 +36,8 @@ SPARE: Final = 64
 """So many connections beyond the limit are answered: that there are too many."""
 HELD_BYTES: Final = 16 * 1024
 """So much of what is written is held to the end of the loop's turn."""
+NEW_SECONDS: Final = 0.5
+"""Seconds in which somebody who has just connected may ask a service that is to stop."""
 # The framing of tiny chunks is a multiple of what is in them.
 _FRAMING: Final = 8
 
@@ -69,6 +71,7 @@ class Connection(HttpToolsProtocol):
         self._underway = False
         self._upgrading = False
         self._refusal = 0
+        self._last = False
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
 
@@ -92,8 +95,15 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """Finish what is under way, and no more."""
+        """Finish what is under way, and hear who has only just come; no more."""
         self.config.loaded_app.drain()
+        self._last = True
+        cycle: Any = self.cycle
+        if cycle is None and not self._refusal:
+            # Their request may be on its way. To close would be to give no answer to it.
+            self._disarm()
+            self._arm(NEW_SECONDS)
+            return
         super().shutdown()
 
     def pause_writing(self) -> None:
@@ -180,6 +190,8 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         # Trailers come later, and are not taken for headers.
         self.headers = []
+        if self._last:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """The request is there."""

@@ -309,15 +309,21 @@ class _Server(uvicorn.Server):
 def _run_one(
     config: uvicorn.Config, sockets: list[socket.socket], announce: Callable[[], None]
 ) -> None:
-    # uvicorn drains, then raises the signal again for whoever handled it before: that is us.
-    before = {one: signal.signal(one, lambda *_: None) for one in (signal.SIGTERM, signal.SIGINT)}
+    server = _Server(config, announce)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # uvicorn drains, then raises the signal again for whoever handled it before: that is us, and
+    # so it is for one that comes before uvicorn listens to them.
+    before = {one: signal.signal(one, stop) for one in (signal.SIGTERM, signal.SIGINT)}
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         # As SIGTERM, and not at once; nohup has it ignored.
         before[signal.SIGHUP] = signal.signal(
             signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM)
         )
     try:
-        _Server(config, announce).run(sockets)
+        server.run(sockets)
     except SystemExit as why:
         raise TenantcfgError("the service could not start", hint="see the log") from why
     finally:

@@ -120,6 +120,57 @@ def test_fewer_open_files_than_connections_are_told(file_stock: Stock) -> None:
     assert (told["limit"], told["wanted"]) == (256, 1000 + 64 + 128)
 
 
+def test_a_request_to_stop_that_comes_before_it_serves_is_not_lost(
+    file_stock: Stock, tmp_path: Path
+) -> None:
+    early = tmp_path / "sitecustomize.py"
+    early.write_text(
+        "import os, signal\n"
+        "import uvicorn\n"
+        "run = uvicorn.Server.run\n"
+        "def stopped(self, *arguments):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return run(self, *arguments)\n"
+        "uvicorn.Server.run = stopped\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.getcwd()])  # noqa: PTH109 - a text
+
+    ended = subprocess.run(
+        [*PROGRAM, "serve", "--store", file_stock.url, "--bind", "127.0.0.1:0"],
+        env={**surroundings(None), "PYTHONPATH": path},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 0
+    assert json.loads(ended.stderr.splitlines()[-1])["event"] == "stopped"
+
+
+def test_who_has_just_connected_is_answered_by_a_service_that_is_to_stop(
+    file_stock: Stock,
+) -> None:
+    with serving(file_stock) as running:
+        place = urlsplit(running.url)
+        with socket.create_connection((place.hostname, place.port), timeout=PATIENCE) as new:
+            # Behind it: so the one before it has been taken.
+            assert ready(running.url)
+            running.signal(signal.SIGTERM)
+            until(lambda: not listens(place.port))
+            new.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = new.makefile("rb").read()
+
+        assert running.ended()[0] == 0
+
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b'{"status":"ok"}')
+
+
+def listens(port: int | None) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port or 0)) == 0
+
+
 def test_ctrl_c_ends_it_as_well(file_stock: Stock) -> None:
     with serving(file_stock) as running:
         running.signal(signal.SIGINT)
