@@ -4,12 +4,15 @@ What a hostile bot tries, or a broken one, and whoever stands in its way (partic
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tenantcfg.meetings import Outcome, Removal
+from tenantcfg.store.sqlite import connect
 from tests.service.bots import V1_TREE
 from tests.service.wire import exchange, request
 
@@ -93,3 +96,21 @@ def test_p13_p14_of_fifty_at_once_each_is_told_what_happened(bot: Bot) -> None:
         row = bot.store.removals.find(one.request_id)
         assert isinstance(row, Removal)
         assert row.outcome is Outcome.REMOVED
+
+
+def test_p14_whoever_looks_does_not_wait_for_those_who_remove(file_bot: Bot) -> None:
+    call = file_bot.a_call(*(f"p-{number}" for number in range(20)))
+    path = Path(file_bot.url.removeprefix("sqlite:///"))
+
+    with ThreadPoolExecutor(20) as pool, closing(connect(path, patience=5)) as held:
+        held.execute("BEGIN IMMEDIATE")
+        removed = [pool.submit(file_bot.removes, call, f"p-{number}") for number in range(20)]
+        wait(removed, timeout=0.5)
+        looked = [file_bot.gets(f"{V1_TREE}/{call}/participants").status for _ in range(3)]
+        answers = {one.result().short for one in removed}
+        held.execute("ROLLBACK")
+
+    assert looked == [200, 200, 200]
+    # It is the store that stands in the way, and not the calls.
+    assert answers == {(503, "storeUnavailable")}
+    assert len(file_bot.inside(call)) == 20
