@@ -215,7 +215,8 @@ class Connection(HttpToolsProtocol):
         path = self.url.partition(b"?")[0]
         answer: Answer = self.config.loaded_app.refusal(path, self._sent(), _REFUSALS[status])
         lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
-        lines += [b"%s: %s" % header for header in answer.headers]
+        headers = (*self.server_state.default_headers, *answer.headers)
+        lines += [b"%s: %s" % header for header in headers]
         lines += [b"content-length: %d" % len(answer.body), b"", answer.body]
         self.transport.write(b"\r\n".join(lines))
         self._disarm()

@@ -11,7 +11,8 @@ __all__ = ["of_calls"]
 Node = dict[str, Any]
 
 _TEXT: Final[Node] = {"type": "string"}
-_TREES: Final = ("/communications", "/app", "/v1.0", "/beta")
+# Of those with two slashes it is only said that they name nothing, in Graph's form.
+_TREES: Final = ("/communications", "/app", "//communications", "//app", "/v1.0", "/beta")
 _TOKEN: Final[list[Node]] = [{"token": []}]
 _KEY: Final[list[Node]] = [{"key": []}]
 _FAILURES: Final = {

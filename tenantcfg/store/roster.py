@@ -67,7 +67,8 @@ class Roster:
     The calls of a store; got from `Store.roster`.
 
     Each method is one transaction. Ids of calls and participants are texts of 1 to 512 printable
-    characters, compared exactly; a call is looked for among those of its tenant.
+    characters, compared exactly, and what cannot be one is InvalidInput everywhere; a call is
+    looked for among those of its tenant.
     """
 
     def __init__(self, database: Database) -> None:
@@ -407,7 +408,11 @@ _REMOVED = (
 
 
 def _of(tenant: TenantId, call: str) -> dict[str, str]:
-    return {"of_tenant": tenant.value, "of_call": call}
+    return {"of_tenant": tenant.value, "of_call": meeting_id("call", call)}
+
+
+def _of_one(tenant: TenantId, call: str, whom: str) -> dict[str, str]:
+    return {**_of(tenant, call), "of_participant": meeting_id("participant", whom)}
 
 
 def _call_row(reading: Reading, tenant: TenantId, call: str) -> Any:  # noqa: ANN401 - a row
@@ -428,12 +433,12 @@ def _require_call(within: Reading, tenant: TenantId, call: str, *, lock: bool) -
 
 
 def _participant_row(reading: Reading, tenant: TenantId, call: str, whom: str) -> Any:  # noqa: ANN401
-    values = {**_of(tenant, call), "of_participant": whom}
+    values = _of_one(tenant, call, whom)
     return reading.connection.execute(_ONE, values).one_or_none()
 
 
 def _taken_out(within: Reading, tenant: TenantId, call: str, whom: str) -> bool:
-    values = {**_of(tenant, call), "of_participant": whom}
+    values = _of_one(tenant, call, whom)
     if within.connection.execute(_TAKE_OUT, values).rowcount == 0:
         return False
     within.connection.execute(_MOVE_ON, _of(tenant, call))
@@ -441,7 +446,7 @@ def _taken_out(within: Reading, tenant: TenantId, call: str, whom: str) -> bool:
 
 
 def _was_removed(reading: Reading, tenant: TenantId, call: str, whom: str) -> bool:
-    values = {**_of(tenant, call), "of_participant": whom}
+    values = _of_one(tenant, call, whom)
     return bool(reading.connection.scalar(_WAS_REMOVED, values))
 
 

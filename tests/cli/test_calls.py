@@ -182,3 +182,25 @@ def test_what_cannot_be_printed_does_not_reach_a_terminal(two_apps: Path) -> Non
     for argv in (["show"], ["show", "c-1"]):
         with Terminal("call", *argv, "--tenant", "contoso") as terminal:
             assert "\x1b" not in terminal.ended().out
+
+
+# As the shell hands over what is no UTF-8: the byte 0xff.
+NO_ID = "p-\udcff"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(["show", NO_ID], ["end", NO_ID], ["answer", NO_ID, "p-1"], ["leave", NO_ID, "p-1"]),
+        *(["answer", "c-1", NO_ID], ["leave", "c-1", NO_ID], ["leave", "c-1", NO_ID, "--what-if"]),
+        *(["join", NO_ID, "--id", "p-1"], ["join", "c-1", "--id", NO_ID]),
+        *(["join", "c-1", "--user", NO_ID], ["new", "--id", NO_ID], ["new", "--subject", NO_ID]),
+    ],
+)
+def test_what_is_no_text_is_no_id_and_told_in_one_line(two_apps: Path, argv: list[str]) -> None:
+    call("new", "--id", "c-1")
+
+    said = call(*argv, code=2)
+
+    assert said.err.startswith("tenantcfg: not ")
+    assert said.err.count("\n") == 1

@@ -48,10 +48,14 @@ __all__ = ["LONGEST_TARGET", "WHOLE", "Participants", "participants"]
 
 WHOLE: Final = 8.0
 """Seconds until a request without an answer is answered 503."""
+EMPTY: Final = 2.0
+"""Seconds for which a request that must have no body may leave open whether it has one."""
 LONGEST_TARGET: Final = 16 * 1024
 """Bytes of path and query: two ids of 512 characters, each as long as UTF-8 has it, fit."""
 _SET: Final = "Set-CsApplicationMeetingConfiguration"
-_TREES: Final = (b"/communications", b"/app", b"/v1.0", b"/beta")
+_NAMES: Final = (b"/communications", b"/app")
+# Doubled, it is the path of a Python SDK whose base URL has no version: none, and told as theirs.
+_TREES: Final = (*_NAMES, *(b"/" + one for one in _NAMES), b"/v1.0", b"/beta")
 
 
 def participants(endpoint: Participants) -> dict[bytes, Endpoint]:
@@ -174,7 +178,10 @@ class Participants:
         if length is not None and 0 < int(length) <= self._max_body:
             raise _body_not_allowed()
         try:
-            body = await request.body(self._max_body)
+            async with asyncio.timeout(EMPTY):
+                body = await request.body(self._max_body)
+        except TimeoutError as why:
+            raise _body_not_allowed() from why
         except Problem as why:
             # One that does not come to its end is there all the same.
             raise _body_not_allowed() if LATE in request.scope else fault_of(why) from why

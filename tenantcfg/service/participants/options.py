@@ -118,7 +118,9 @@ def _options(query: bytes) -> Iterator[tuple[str, str]]:
     for pair in query.split(b"&"):
         name, _, value = (_decoded(part) for part in pair.partition(b"="))
         name = name.lower()
-        if name.startswith("$"):
+        # Wherever the sign stands: behind a blank, or behind the amp; of a link that was escaped
+        # for a page, it is an option all the same.
+        if "$" in name:
             yield name, value
         elif name in _OF_ODATA:
             yield f"without the dollar sign: {name}", value
