@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from benchmarks import changes, checks, kicks, loads, servers, service, starts
+from benchmarks import changes, checks, kicks, loads, removals, servers, service, starts, tokens
 from benchmarks.report import surroundings
 from benchmarks.sizes import FULL, QUICK
 
@@ -25,6 +25,8 @@ BENCHMARKS = {
     "starts": starts.measured,
     "loads": loads.measured,
     "changes": changes.measured,
+    "removals": removals.measured,
+    "tokens": tokens.measured,
     "kicks": kicks.measured,
 }
 

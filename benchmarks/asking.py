@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 from dataclasses import dataclass
 from itertools import cycle
 from time import perf_counter
@@ -19,9 +20,10 @@ import uvloop
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Heard", "ask"]
+__all__ = ["Heard", "ask", "ask_each"]
 
 _GOOD = b"HTTP/1.1 200 "
+_EMPTY = b"HTTP/1.1 204 "
 _END = b"\r\n\r\n"
 _LENGTH = b"content-length: "
 
@@ -47,19 +49,45 @@ def ask(port: int, requests: Sequence[bytes], connections: int, seconds: float) 
     return uvloop.run(_ask(port, requests, connections, seconds))
 
 
+def ask_each(port: int, requests: Sequence[bytes], connections: int) -> Heard:
+    """
+    As `ask`, each of *requests* once, however long that takes.
+
+    Raises:
+        RuntimeError: as `ask`.
+    """
+    gc.disable()
+    return uvloop.run(_ask_each(port, requests, connections))
+
+
 async def _ask(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Heard:
-    loop = asyncio.get_running_loop()
     taken: list[float] = []
-    endless = cycle(requests)
-    made = [
-        (await loop.create_connection(lambda: _Connection(endless, taken), "127.0.0.1", port))[1]
-        for _ in range(connections)
-    ]
+    made = await _connected(port, cycle(requests), connections, taken)
     # A server takes one new connection in each turn of its loop: that is another matter.
     for one in made:
         one.ask(until=0)
     await asyncio.gather(*(one.ended for one in made))
     taken.clear()
+    return await _heard(made, taken, seconds)
+
+
+async def _ask_each(port: int, requests: Sequence[bytes], connections: int) -> Heard:
+    taken: list[float] = []
+    made = await _connected(port, iter(requests), connections, taken)
+    return await _heard(made, taken, math.inf)
+
+
+async def _connected(
+    port: int, requests: Iterator[bytes], connections: int, taken: list[float]
+) -> list[_Connection]:
+    loop = asyncio.get_running_loop()
+    return [
+        (await loop.create_connection(lambda: _Connection(requests, taken), "127.0.0.1", port))[1]
+        for _ in range(connections)
+    ]
+
+
+async def _heard(made: Sequence[_Connection], taken: list[float], seconds: float) -> Heard:
     began = perf_counter()
     for one in made:
         one.ask(until=began + seconds)
@@ -95,13 +123,12 @@ class _Connection(asyncio.Protocol):
         head = self._heard.find(_END)
         if head < 0:
             return
-        start = self._heard.index(_LENGTH) + len(_LENGTH)
-        length = int(self._heard[start : self._heard.index(b"\r", start)])
-        if len(self._heard) < head + len(_END) + length:
+        empty = self._heard.startswith(_EMPTY)
+        if not empty and len(self._heard) < head + len(_END) + self._length():
             return
         now = perf_counter()
         self._taken.append(now - self._sent)
-        if not self._heard.startswith(_GOOD):
+        if not (empty or self._heard.startswith(_GOOD)):
             self._end(RuntimeError(f"answered with {self._heard!r}"))
         elif now < self._until:
             self._ask()
@@ -111,10 +138,18 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(RuntimeError(f"the connection was closed: {exc}"))
 
+    def _length(self) -> int:
+        start = self._heard.index(_LENGTH) + len(_LENGTH)
+        return int(self._heard[start : self._heard.index(b"\r", start)])
+
     def _ask(self) -> None:
+        request = next(self._requests, None)
+        if request is None:
+            return self._end(None)
         self._heard = b""
         self._sent = perf_counter()
-        self.transport.write(next(self._requests))
+        self.transport.write(request)
+        return None
 
     def _end(self, why: Exception | None) -> None:
         if self.ended.done():

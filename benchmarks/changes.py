@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from benchmarks.rounds import Cost, Rounds
     from benchmarks.sizes import Sizes
 
-__all__ = ["ADD", "SCRATCH", "at_once", "measured"]
+__all__ = ["ADD", "SCRATCH", "at_once", "commits", "measured"]
 
 _TENANT = TenantId("b7d4c6de-2d5f-4a53-9a9a-5c0e6b0f3d21")
 _APP = AppId("5817674c-81d9-4adb-bfb2-8f6a442e4622")
@@ -44,9 +44,9 @@ def measured(folder: Path, sizes: Sizes) -> Iterator[Table]:
         stores = [open_ones.enter_context(_known(each)) for each in (file, url)]
         turns = {
             "file": _sets(stores[0], sizes.sets),
-            "bare file": _commits(bare_file, sizes.sets),
+            "bare file": commits(bare_file, sizes.sets),
             "server": _sets(stores[1], sizes.sets),
-            "bare server": _commits(bare_server, sizes.sets),
+            "bare server": commits(bare_server, sizes.sets),
         }
         yield _single(play(turns, sizes.rounds))
     yield at_once(folder, sizes.adders)
@@ -77,7 +77,7 @@ def _sets(store: Store, count: int) -> Callable[[], Cost]:
     return lambda: timed(work, count)
 
 
-def _commits(connection: Any, count: int) -> Callable[[], Cost]:  # noqa: ANN401 - of two drivers
+def commits(connection: Any, count: int) -> Callable[[], Cost]:  # noqa: ANN401 - of two drivers
     """Twice as many commits of one row each."""
     connection.execute(SCRATCH)
 

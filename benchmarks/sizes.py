@@ -26,6 +26,7 @@ class Sizes:
         adders: processes that add at once.
         serving: seconds for which a service is asked in a round.
         servings: rounds of services.
+        removals: by DELETE, in a round.
         kicks: removals from calls that Janus holds, and kicks of its own.
     """
 
@@ -40,6 +41,7 @@ class Sizes:
     adders: int
     serving: float
     servings: int
+    removals: int
     kicks: int
 
 
@@ -55,6 +57,7 @@ FULL = Sizes(
     adders=200,
     serving=2.0,
     servings=9,
+    removals=320,
     kicks=20,
 )
 QUICK = Sizes(
@@ -69,5 +72,6 @@ QUICK = Sizes(
     adders=10,
     serving=0.5,
     servings=3,
+    removals=64,
     kicks=6,
 )

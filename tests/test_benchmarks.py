@@ -34,6 +34,7 @@ TINY = replace(
     adders=2,
     serving=0.05,
     servings=1,
+    removals=16,
 )
 SPREAD = re.compile(r"\d+\.\d\d \(\d+\.\d\d to \d+\.\d\d\)")
 

@@ -20,6 +20,7 @@ import pytest
 
 from tenantcfg import Store, TenantId
 from tenantcfg.calls import CallsFailed, CallsUnavailable
+from tenantcfg.calls.threads import StoreThreads
 from tenantcfg.meetings import Call, Outcome, Page, Participant, Refusal, Removal
 from tenantcfg.service.participants import Participants, Remover, participants
 from tenantcfg.service.participants.admission import Admission
@@ -142,11 +143,13 @@ def serving(
     """A bot that may act, and the endpoint on *calls* behind the real server."""
     told = ServiceSettings(bind=Bind("127.0.0.1", 0), **(settings or {}))
     limits = Limit(limit, time.monotonic), Limit(limit, time.monotonic)
+    threads = StoreThreads(store)
     endpoint = Participants(
         store,
+        threads,
         Admission(tokens or KnownTokens(), 'Bearer realm=""', *limits),
-        Lookups(calls, store),
-        a_remover(store, calls, patience),
+        Lookups(calls, store, threads),
+        a_remover(store, calls, patience, threads),
         public_url="https://calls.example.org",
         failed=lambda _: None,
         **options,
@@ -155,9 +158,12 @@ def serving(
         yield Bot(layer.port, "", store, "good")
 
 
-def a_remover(store: Store, calls: Calls, patience: float = 5.0) -> Remover:
+def a_remover(
+    store: Store, calls: Calls, patience: float = 5.0, threads: StoreThreads | None = None
+) -> Remover:
     nothing = lambda _: None  # noqa: E731 - twice
-    return Remover(calls, store, tally=nothing, failed=nothing, patience=patience)
+    own = threads or StoreThreads(store)
+    return Remover(calls, store, own, tally=nothing, failed=nothing, patience=patience)
 
 
 def removal_of(store: Store, request_id: str) -> Removal:

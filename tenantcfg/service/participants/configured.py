@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from tenantcfg.calls.roster import RosterController
+from tenantcfg.calls.threads import StoreThreads
 from tenantcfg.errors import SettingInvalid
 from tenantcfg.service.participants.admission import Admission, authorization_uri
 from tenantcfg.service.participants.endpoint import Participants, participants
@@ -54,7 +55,8 @@ def configured(
         SettingInvalid: what it says of calls cannot be used.
     """
     public_url = told.public_url or _unnamed("public_url")
-    controller = controller_of(told, store)
+    threads = StoreThreads(store)
+    controller = controller_of(told, store, threads)
     issuers = told.entra_issuers or (f"{public_url}/{{tid}}/v2.0",)
     admission = Admission(
         tokens,
@@ -62,11 +64,12 @@ def configured(
         of_apps=Limit(told.calls_limit, uptime),
         of_addresses=Limit(told.calls_limit, uptime),
     )
-    remover = Remover(controller, store, tally=tally, failed=failed)
+    remover = Remover(controller, store, threads, tally=tally, failed=failed)
     endpoint = Participants(
         store,
+        threads,
         admission,
-        Lookups(controller, store),
+        Lookups(controller, store, threads),
         remover,
         public_url=public_url,
         cancels=told.calls_unanswered == "cancel",
@@ -76,14 +79,14 @@ def configured(
     return Configured(participants(endpoint), remover)
 
 
-def controller_of(told: ServiceSettings, store: Store) -> CallController:
+def controller_of(told: ServiceSettings, store: Store, threads: StoreThreads) -> CallController:
     """
     Who holds the calls.
 
     Raises:
         SettingInvalid: something that it needs is missing.
     """
-    return _janus(told) if told.calls == "janus" else RosterController(store)
+    return _janus(told) if told.calls == "janus" else RosterController(store, threads)
 
 
 def _janus(told: ServiceSettings) -> CallController:

@@ -34,6 +34,7 @@ from tenantcfg.service.participants.resources import OF_CALL, OF_PARTICIPANT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tenantcfg.calls.threads import StoreThreads
     from tenantcfg.meetings import Participant
     from tenantcfg.service.http import Answer, Endpoint, Request
     from tenantcfg.service.participants.admission import Admission
@@ -78,6 +79,7 @@ class Participants:
 
     Args:
         store: where the rights and the audit are.
+        threads: in which the audit is written.
         admission: lets applications in.
         lookups: finds who is in which call.
         remover: removes them.
@@ -91,6 +93,7 @@ class Participants:
     def __init__(
         self,
         store: Store,
+        threads: StoreThreads,
         admission: Admission,
         lookups: Lookups,
         remover: Remover,
@@ -102,6 +105,7 @@ class Participants:
         seconds: float = WHOLE,
     ) -> None:
         self._store = store
+        self._threads = threads
         self._admission = admission
         self._lookups = lookups
         self._remover = remover
@@ -253,7 +257,7 @@ class Participants:
             participant=whom,
         )
         try:
-            stored = asyncio.to_thread(self._store.removals.refuse, refusal)
+            stored = self._threads.write(self._store.removals.refuse, refusal)
             await in_time(self._store, stored)
         except TenantcfgError as why:
             raise self._fault(why) from why

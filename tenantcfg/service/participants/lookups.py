@@ -4,7 +4,6 @@ What is looked up of calls, and answered as it was found; what is not there is 4
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
     from tenantcfg.calls import CallController
+    from tenantcfg.calls.threads import StoreThreads
     from tenantcfg.ids import TenantId
     from tenantcfg.meetings import Call, Page, Participant
     from tenantcfg.service.participants.options import Options
@@ -34,9 +34,10 @@ Members = dict[str, Any]
 class Lookups:
     """Who is in which call, as *controller* tells; in *store* stands who was removed."""
 
-    def __init__(self, controller: CallController, store: Store) -> None:
+    def __init__(self, controller: CallController, store: Store, threads: StoreThreads) -> None:
         self._controller = controller
         self._store = store
+        self._threads = threads
 
     async def call(self, tenant: TenantId, call: str) -> Call:
         """
@@ -68,7 +69,7 @@ class Lookups:
 
     async def gone(self, tenant: TenantId, call: str, whom: str) -> Fault:
         """What is said of one who is not in the call, or not any more."""
-        asked = asyncio.to_thread(self._store.removals.was_removed, tenant, call, whom)
+        asked = self._threads.read(self._store.removals.was_removed, tenant, call, whom)
         if await in_time(self._store, asked):
             return Fault("participantAlreadyRemoved", "The participant was removed before.")
         return Fault("participantNotFound", "Nobody of this id is in the call.")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tenantcfg.calls import CallController
+    from tenantcfg.calls.threads import StoreThreads
     from tenantcfg.meetings import Removal
     from tenantcfg.store import Store
 
@@ -73,6 +74,7 @@ class Remover:
     Removes participants by *controller*, and keeps the audit of it in *store*.
 
     Args:
+        threads: in which the store is asked; closed by `stop`.
         tally: counts what becomes of removals.
         failed: is told what was in the way.
         patience: seconds that a removal may take.
@@ -82,6 +84,7 @@ class Remover:
         self,
         controller: CallController,
         store: Store,
+        threads: StoreThreads,
         *,
         tally: Tally,
         failed: Callable[[Exception], object],
@@ -90,6 +93,7 @@ class Remover:
         self._patience = patience
         self._controller = controller
         self._store = store
+        self._threads = threads
         self._tally = tally
         self._failed = failed
         self._acting: set[asyncio.Task[Outcome | Deny]] = set()
@@ -118,7 +122,7 @@ class Remover:
         return await asyncio.shield(acting)
 
     async def _act(self, removal: Removal) -> Outcome | Deny:
-        begun = asyncio.to_thread(
+        begun = self._threads.write(
             self._store.removals.begin,
             removal.request_id,
             tenant=removal.tenant,
@@ -174,7 +178,8 @@ class Remover:
         return Outcome.ALREADY_GONE if self._controller.settles else Outcome.REMOVED
 
     async def _settle(self, removal: Removal, outcome: Outcome, why: str | None = None) -> Outcome:
-        settled = asyncio.to_thread(self._store.removals.settle, removal.request_id, outcome, why)
+        settle = self._store.removals.settle
+        settled = self._threads.write(settle, removal.request_id, outcome, why)
         return await in_time(self._store, settled)
 
     # What was left open
@@ -191,6 +196,7 @@ class Remover:
         if self._acting:
             await asyncio.wait(self._acting, timeout=ORDERED)
         await self._controller.close()
+        self._threads.close()
 
     async def _settle_on(self) -> None:
         await self.settle_open()
@@ -204,7 +210,7 @@ class Remover:
         """Settle what was begun *left* seconds ago or earlier, as far as it can be told."""
         before = Instant(int((time.time() - left) * 1_000_000))
         try:
-            found = await asyncio.to_thread(
+            found = await self._threads.read(
                 self._store.removals.open, self._controller.name, before=before
             )
         except Exception as why:  # noqa: BLE001 - there is a next time
