@@ -22,8 +22,9 @@ __all__ = ["StoreThreads"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_READERS: Final = 4
-_WRITERS: Final = {"sqlite": 1, "postgresql": 4}
+# Together no more than the connections that a store keeps open.
+_READERS: Final = 2
+_WRITERS: Final = {"sqlite": 1, "postgresql": 2}
 """In a file one writes at a time anyway: two would look after the lock, and sleep in between."""
 
 

@@ -237,9 +237,8 @@ class Database:
         self._require_version(connection)
 
     def _head_of_this_release(self, connection: Connection) -> Head:
-        found = select(schema.head).where(schema.of_this_release)
         try:
-            return _head(connection, found)
+            return _head(connection, _HEAD)
         except StoreNotOurs:
             self._require_version(connection)
             raise
@@ -312,6 +311,8 @@ def _interruption(why: BaseException | None) -> KeyboardInterrupt | None:
 
 
 _inherited: list[Engine] = []
+# Made once: making a statement costs more than running it.
+_HEAD = select(schema.head).where(schema.of_this_release)
 _CLOCK = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 # Whatever the server's default: an acknowledged change is on its disk, and nobody waits for ever.
 _TURN = text(

@@ -73,7 +73,7 @@ class Removals:
                     "controller": controller,
                     "outcome": Outcome.UNKNOWN.value,
                 }
-                within.connection.execute(insert(removals), row)
+                within.connection.execute(_BEGIN, row)
             return decision
 
     def settle(self, request_id: str, outcome: Outcome, why: str | None = None) -> Outcome:
@@ -139,13 +139,15 @@ class Removals:
         }
         with self._database.recording() as within:
             within.connection.execute(_FORGET, {"before": within.now - KEPT})
-            within.connection.execute(insert(refusals), row)
+            within.connection.execute(_REFUSE, row)
 
 
 # Who settles a removal waits for who does so too, and so sees it; any number, ours. On SQLite the
 # write lock does it.
 _SETTLING = 0x7E4A_17C0_4F18
 _RIGHT = one_question()
+_BEGIN = insert(removals)
+_REFUSE = insert(refusals)
 _BY_REQUEST: ColumnElement[str] = bindparam("of_request")
 _SETTLE = update(removals).where(
     removals.c.request_id == _BY_REQUEST, removals.c.settled_at.is_(None)

@@ -268,8 +268,7 @@ class Roster:
         """
         with self._database.recording() as within:
             # Held: whoever settles it meanwhile has to wait, and finds it settled.
-            begun = _BEGUN.with_for_update()
-            row = within.connection.execute(begun, {"of_request": request_id}).one_or_none()
+            row = within.connection.execute(_BEGUN, {"of_request": request_id}).one_or_none()
             if row is None:
                 raise InvalidInput("no removal to carry out", subject=quoted(request_id))
             tenant = TenantId.exact(row.tenant)
@@ -360,6 +359,7 @@ _THOSE_IN = and_(participants.c.tenant == _TENANT, participants.c.call == _CALL)
 _THE_ONE = and_(_THOSE_IN, participants.c.participant == _WHOM)
 
 _ONE_CALL = select(calls).where(_THE_CALL)
+_HELD_CALL = _ONE_CALL.with_for_update()
 _END = delete(calls).where(_THE_CALL)
 _DESCRIBE_CALL = update(calls).where(_THE_CALL)
 _MOVE_ON = update(calls).where(_THE_CALL).values(sequence=calls.c.sequence + 1)
@@ -386,8 +386,10 @@ _IN_CALL = (
 )
 _COUNT_IN = select(func.count()).select_from(participants).where(_THOSE_IN)
 
-_BEGUN = select(removals).where(
-    removals.c.request_id == bindparam("of_request"), removals.c.settled_at.is_(None)
+_BEGUN = (
+    select(removals)
+    .where(removals.c.request_id == bindparam("of_request"), removals.c.settled_at.is_(None))
+    .with_for_update()
 )
 _SETTLE = update(removals).where(removals.c.request_id == bindparam("of_request"))
 _LAST_NUMBER = select(func.max(removals.c.number))
@@ -421,8 +423,7 @@ def _call_row(reading: Reading, tenant: TenantId, call: str) -> Any:  # noqa: AN
 
 def _lock_call(within: Reading, tenant: TenantId, call: str) -> Any:  # noqa: ANN401 - a row
     """The call, its row held until the end of the transaction, on a server as well."""
-    statement = _ONE_CALL.with_for_update()
-    return within.connection.execute(statement, _of(tenant, call)).one_or_none()
+    return within.connection.execute(_HELD_CALL, _of(tenant, call)).one_or_none()
 
 
 def _require_call(within: Reading, tenant: TenantId, call: str, *, lock: bool) -> Any:  # noqa: ANN401

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MANY = 50
 """More than an event loop has threads on any machine: 32 at most."""
-SOME = 4
+SOME = 2
 IN_LINE = "SELECT count(*) FROM pg_locks WHERE relation = 'removals'::regclass AND NOT granted"
 
 
