@@ -84,6 +84,7 @@ def test_p1_p11_a_participant_is_removed_and_nothing_is_said(bot: Bot, tree: str
         "/v1.0/communications/calls/%2e/participants/p-1",
         "/v1.0/x/../communications/calls/{}/participants/p-1",
         "/v1.0/v1.0/communications/calls/{}/participants/p-1",
+        "/$batch",
         "/v1.0/$batch",
         "/beta/$batch",
         "/v1.0/communications/$batch",
