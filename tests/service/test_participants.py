@@ -191,6 +191,19 @@ def test_p3_an_id_is_any_text_and_is_decoded_once(bot: Bot, *, keyed: bool) -> N
         assert bot.inside(call) == ["p-2"], name
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+def test_p3_whose_id_is_a_step_in_a_path_is_removed_by_the_key_form(bot: Bot, name: str) -> None:
+    """A member may choose such an id, and must not be out of reach by it."""
+    call = bot.a_call(name, "p-1")
+    path = f"{V1_TREE}/{call}/participants"
+
+    as_a_segment = bot.asks("DELETE", f"{path}/{name}")
+    said = bot.asks("DELETE", f"{path}('{name}')")
+
+    assert (as_a_segment.short, said.status) == (UNKNOWN_PATH, 204)
+    assert bot.inside(call) == ["p-1"]
+
+
 NO_IDS = [
     *("x" * 513, quote("ü" * 513)),
     *("a%00", "a%0A", "%7f", "%E2%80%8B"),
