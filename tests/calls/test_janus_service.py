@@ -186,3 +186,5 @@ def test_what_nginx_says_itself_has_graphs_form(served: Served, tmp_path: Path) 
     assert unreached.short == (503, "serviceUnreachable")
     assert unreached.headers["retry-after"] == "2"
     assert json.loads(unreached.reply.body)["error"]["code"] == "ServiceUnavailable"
+    for said in (refused, unreached):
+        assert said.headers["request-id"] == said.headers["client-request-id"]
