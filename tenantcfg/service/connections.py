@@ -9,6 +9,7 @@ its first POST); and a connection beyond the limit is answered, not kept waiting
 from __future__ import annotations
 
 import asyncio
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,6 +47,7 @@ _REFUSALS: Final = {
     431: Problem("too_large", "the head of the request is too large", CLOSE, status=431),
     503: Problem("unavailable", "there are too many connections", CLOSE),
 }
+_REQUEST_LINE: Final = re.compile(rb"\S{1,64} (/\S*) HTTP/1\.")
 _REASONS: Final = {400: "no_http", 431: "large_head", 503: "too_many_connections"}
 
 
@@ -141,6 +143,10 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             return self._without_upgrade() + data[upgrade.args[0] :]
         except httptools.HttpParserError:
+            # Of a method that it does not know, or bytes no URL has, the parser tells no path.
+            line = None if self._underway and self.url else _REQUEST_LINE.match(data)
+            if line is not None:
+                self.url = line[1]
             self._refuse(self._refusal or 400)
         return None
 

@@ -11,8 +11,9 @@ __all__ = ["of_calls"]
 Node = dict[str, Any]
 
 _TEXT: Final[Node] = {"type": "string"}
-# Of those with two slashes it is only said that they name nothing, in Graph's form.
-_TREES: Final = ("/communications", "/app", "//communications", "//app", "/v1.0", "/beta")
+# Of those with two slashes, and of $batch, it is only said that they name nothing, in Graph's form.
+_NAMES: Final = ("/communications", "/app")
+_TREES: Final = (*_NAMES, "//communications", "//app", "/v1.0", "/beta", "/$batch")
 _TOKEN: Final[list[Node]] = [{"token": []}]
 _KEY: Final[list[Node]] = [{"key": []}]
 _FAILURES: Final = {

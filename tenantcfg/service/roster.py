@@ -255,12 +255,15 @@ def _id(what: str, sent_: bytes) -> str:
 
 def _decoded(what: str, sent_: bytes) -> str:
     """A segment of the path, decoded once: what two readers could read in two ways is none."""
+    wrong = "the path is not percent-encoded" if _BROKEN.search(sent_) else ""
+    if sent_ in _DOTS:
+        wrong = "it is a step in the path; as an id its dots are written %2e"
+    if wrong:
+        raise InvalidInput(f"not the id of a {what}", why=wrong)
     try:
-        if sent_ not in _DOTS and _BROKEN.search(sent_) is None:
-            return unquote_to_bytes(sent_).decode("utf-8")
+        return unquote_to_bytes(sent_).decode("utf-8")
     except UnicodeDecodeError as why:
         raise InvalidInput(f"not the id of a {what}", why="it is no UTF-8") from why
-    raise InvalidInput(f"not the id of a {what}", why="the path is not percent-encoded")
 
 
 def _after(request: Request) -> str | None:

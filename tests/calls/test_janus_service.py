@@ -78,6 +78,15 @@ def test_ids_and_paths_arrive_as_they_were_sent(served: Served) -> None:
         assert janus.listed(room) == ["bob"]
 
 
+def test_nobody_is_out_of_reach_by_an_id_that_is_a_step_in_a_path(served: Served) -> None:
+    bot, janus = served.bot, served.janus
+    room = janus.a_room()
+    with janus.members(room, "..", "bob"):
+        assert bot.removes(room, "..").status in {404, 405}
+        assert bot.asks("DELETE", f"{V1_TREE}/{room}/participants('..')").status == 204
+        assert janus.listed(room) == ["bob"]
+
+
 def test_of_many_at_once_one_has_done_it(served: Served) -> None:
     bot, janus = served.bot, served.janus
     room = janus.a_room()
@@ -186,3 +195,5 @@ def test_what_nginx_says_itself_has_graphs_form(served: Served, tmp_path: Path) 
     assert unreached.short == (503, "serviceUnreachable")
     assert unreached.headers["retry-after"] == "2"
     assert json.loads(unreached.reply.body)["error"]["code"] == "ServiceUnavailable"
+    for said in (refused, unreached):
+        assert said.headers["request-id"] == said.headers["client-request-id"]

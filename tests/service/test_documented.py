@@ -10,6 +10,7 @@ import yaml
 
 from tenantcfg.service.http import STATUS
 from tenantcfg.service.operations import Metrics
+from tenantcfg.service.participants.answers import FAULTS
 from tenantcfg.service.settings import VARIABLES, ServiceSettings, load_service
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +39,18 @@ def test_each_error_is_explained_with_its_status() -> None:
     documented = {(row[1], row[0]) for row in cells(page("reference/http.md"))}
 
     assert documented >= {(code, str(status)) for code, status in STATUS.items()}
+
+
+def test_p17_each_error_that_a_bot_may_meet_is_explained_with_its_status() -> None:
+    rows = cells(page("how-to/remove-participants-with-a-graph-sdk.md"))
+    documented = {
+        (status, code)
+        for row in rows
+        for status in row[0].split(", ")
+        for code in row[1].split(", ")
+    }
+
+    assert documented >= {(str(status), code) for code, (status, _) in FAULTS.items()}
 
 
 def test_each_metric_is_explained_with_its_labels() -> None:

@@ -84,6 +84,7 @@ def test_p1_p11_a_participant_is_removed_and_nothing_is_said(bot: Bot, tree: str
         "/v1.0/communications/calls/%2e/participants/p-1",
         "/v1.0/x/../communications/calls/{}/participants/p-1",
         "/v1.0/v1.0/communications/calls/{}/participants/p-1",
+        "/$batch",
         "/v1.0/$batch",
         "/beta/$batch",
         "/v1.0/communications/$batch",
@@ -188,6 +189,19 @@ def test_p3_an_id_is_any_text_and_is_decoded_once(bot: Bot, *, keyed: bool) -> N
         assert (got.status, got.json["id"]) == (200, name)
         assert said.status == 204, name
         assert bot.inside(call) == ["p-2"], name
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_p3_whose_id_is_a_step_in_a_path_is_removed_by_the_key_form(bot: Bot, name: str) -> None:
+    """A member may choose such an id, and must not be out of reach by it."""
+    call = bot.a_call(name, "p-1")
+    path = f"{V1_TREE}/{call}/participants"
+
+    as_a_segment = bot.asks("DELETE", f"{path}/{name}")
+    said = bot.asks("DELETE", f"{path}('{name}')")
+
+    assert (as_a_segment.short, said.status) == (UNKNOWN_PATH, 204)
+    assert bot.inside(call) == ["p-1"]
 
 
 NO_IDS = [

@@ -450,6 +450,24 @@ def test_p16_what_the_server_refuses_has_graphs_body_too(file_store: Store) -> N
         assert said.headers["connection"] == "close"
 
 
+@pytest.mark.parametrize("method", ["PURGE-ALL", "delete", "Delete"])
+def test_p16_a_method_that_http_does_not_have_is_refused_in_graphs_form(
+    file_store: Store, method: str
+) -> None:
+    with serving(file_store, Calls()) as bot:
+        said = bot.asks(method, PATH)
+
+    assert (said.short, said.code) == ((400, "requestNotUnderstood"), "BadRequest")
+    assert said.json["error"]["innerError"]["request-id"] == said.request_id
+
+
+def test_p16_a_path_in_bytes_that_no_url_has_is_refused_in_graphs_form(file_store: Store) -> None:
+    with serving(file_store, Calls()) as bot:
+        said = bot.asks("DELETE", f"{PATH}\xc3\xbc")
+
+    assert (said.short, said.code) == ((400, "requestNotUnderstood"), "BadRequest")
+
+
 def test_p16_too_many_connections_are_told_in_graphs_form(file_store: Store) -> None:
     with (
         serving(file_store, Calls(), settings={"max_connections": 1}) as bot,

@@ -327,6 +327,17 @@ def test_what_can_be_no_id_is_refused(file_door: Door, id_: str) -> None:
     assert file_door.store.roster.call(ONE, call) == Call(ONE, call, sequence=0)
 
 
+def test_an_id_of_dots_is_written_in_numbers(file_door: Door) -> None:
+    head, call = f"authorization: Bearer {key_of(file_door)}", a_call(file_door)
+    at_dots = f"{at(ONE, call)}/participants/.."
+
+    refused = exchange(file_door.port, request("PUT", at_dots, head, CLOSE))
+    taken = exchange(file_door.port, request("PUT", at_dots.replace(".", "%2e"), head, CLOSE))
+
+    assert b"its dots are written %2e" in refused.body
+    assert (taken.status, json.loads(taken.body)["id"]) == (201, "..")
+
+
 def test_only_these_paths_are_there_with_the_mount_prefix_and_without(file_door: Door) -> None:
     key, call = key_of(file_door), a_call(file_door, "ada")
     good = at(ONE, call)

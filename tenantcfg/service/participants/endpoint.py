@@ -56,7 +56,8 @@ LONGEST_TARGET: Final = 16 * 1024
 _SET: Final = "Set-CsApplicationMeetingConfiguration"
 _NAMES: Final = (b"/communications", b"/app")
 # Doubled, it is the path of a Python SDK whose base URL has no version: none, and told as theirs.
-_TREES: Final = (*_NAMES, *(b"/" + one for one in _NAMES), b"/v1.0", b"/beta")
+# A batch is Graph's as well, and may hold a DELETE.
+_TREES: Final = (*_NAMES, *(b"/" + one for one in _NAMES), b"/v1.0", b"/beta", b"/$batch")
 
 
 def participants(endpoint: Participants) -> dict[bytes, Endpoint]:

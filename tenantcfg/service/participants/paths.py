@@ -101,8 +101,12 @@ def target_of(path: bytes, *, prefix: bytes, public_url: str) -> Target | None:
 
 
 def _dotted(one: PathId | None) -> bool:
-    """Whether somebody on the way may take the segment for a step in the path (P3)."""
-    return one is not None and unquote_to_bytes(one.raw) in _DOTS
+    """
+    Whether somebody on the way may take the segment for a step in the path (P3).
+
+    In the key form the id is only a part of it, so nobody is out of reach by their id.
+    """
+    return one is not None and not one.keyed and unquote_to_bytes(one.raw) in _DOTS
 
 
 def _id(what: str, sent: PathId | None) -> str | None:
