@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tenantcfg.store.rounds import CarryOut
+
 if TYPE_CHECKING:
     from tenantcfg.calls.threads import StoreThreads
     from tenantcfg.ids import TenantId
@@ -53,7 +55,7 @@ class RosterController:
 
     async def remove(self, removal: Removal) -> Outcome:
         """See `CallController.remove`; the outcome is settled in the same commit."""
-        return await self._threads.write(self._roster.remove, removal.request_id)
+        return await self._threads.write(CarryOut(removal.request_id))
 
     async def stayed(self, removal: Removal) -> bool:
         """See `CallController.stayed`; nothing is under way, whatever was ordered."""

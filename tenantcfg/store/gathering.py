@@ -1,9 +1,10 @@
 """
-Concurrent questions answered together, where a round trip costs.
+What waits in an event loop is answered together, where a round trip or a commit costs.
 
-Those that wait in an event loop are asked by one statement, in a thread. While it is under
-way others gather, and are asked next: the busier the loop, the more go together. Each
-snapshot is taken after its questions arrived, so this is as fresh as a single question.
+Concurrent questions are asked by one statement, and what is to be stored is committed at once, in
+a thread. While that is under way others gather, and come next: the busier the loop, the more go
+together. Each snapshot is taken after its questions arrived, so this is as fresh as a single
+question.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tenantcfg.errors import TenantcfgError, Unavailable
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
     from collections.abc import Sequence
+    from concurrent.futures import Executor
 
 __all__ = ["Asking", "Gatherer"]
 
@@ -40,17 +42,31 @@ class Asking(Protocol[Asked_contra, Facts, Answer_co]):
         """How many rows it takes to answer, 1 at least."""
 
     def facts(self, asked: Sequence[Asked_contra]) -> Sequence[Facts]:
-        """The facts about each of *asked*, by one statement; called in a thread."""
+        """The facts about each of *asked*, all read or stored at once; called in a thread."""
 
     def answer(self, asked: Asked_contra, facts: Facts) -> Answer_co:
         """What *facts* come to; an error of ours is of this question alone."""
 
 
 class Gatherer(Generic[Asked, Facts, Answer]):
-    """Those who wait with one kind of question, for each loop."""
+    """
+    Those who wait with one kind of question, for each loop.
 
-    def __init__(self, asking: Asking[Asked, Facts, Answer]) -> None:
+    Args:
+        asking: asks for them.
+        threads: in which it does; None: those of the loop.
+        at_once: how many times it is asked at the same moment, at most.
+    """
+
+    def __init__(
+        self,
+        asking: Asking[Asked, Facts, Answer],
+        threads: Executor | None = None,
+        at_once: int = _AT_ONCE,
+    ) -> None:
         self._asking = asking
+        self._threads = threads
+        self._at_once = at_once
         self._queues: WeakKeyDictionary[AbstractEventLoop, _Queue[Asked, Facts, Answer]]
         self._queues = WeakKeyDictionary()
 
@@ -59,16 +75,22 @@ class Gatherer(Generic[Asked, Facts, Answer]):
         loop = asyncio.get_running_loop()
         queue = self._queues.get(loop)
         if queue is None:
-            queue = self._queues[loop] = _Queue(self._asking)
+            queue = self._queues[loop] = _Queue(self._asking, self._threads, self._at_once)
         return await queue.put(loop, asked)
 
 
-_GIVEN_UP = Unavailable("the check was given up", why="what asked was cancelled", hint="ask again")
+_GIVEN_UP = Unavailable(
+    "the question was given up", why="what asked was cancelled", hint="ask again"
+)
 
 
 class _Queue(Generic[Asked, Facts, Answer]):
-    def __init__(self, asking: Asking[Asked, Facts, Answer]) -> None:
+    def __init__(
+        self, asking: Asking[Asked, Facts, Answer], threads: Executor | None, at_once: int
+    ) -> None:
         self._asking = asking
+        self._threads = threads
+        self._at_once = at_once
         self._waiting: list[tuple[Asked, Future[Answer]]] = []
         self._under_way = 0
         self._called = False
@@ -85,10 +107,10 @@ class _Queue(Generic[Asked, Facts, Answer]):
 
     def _flush(self, loop: AbstractEventLoop) -> None:
         self._called = False
-        if self._under_way < _AT_ONCE:
+        if self._under_way < self._at_once:
             # Behind a server that hangs most have given up by the time that it goes on.
             self._waiting = [one for one in self._waiting if not one[1].done()]
-        while self._waiting and self._under_way < _AT_ONCE:
+        while self._waiting and self._under_way < self._at_once:
             batch = self._next_batch()
             self._under_way += 1
             task = loop.create_task(self._answer(loop, batch))
@@ -125,7 +147,7 @@ class _Queue(Generic[Asked, Facts, Answer]):
     ) -> None:
         questions = [asked for asked, _ in batch]
         try:
-            found = await loop.run_in_executor(None, self._asking.facts, questions)
+            found = await loop.run_in_executor(self._threads, self._asking.facts, questions)
             for (asked, answer), facts in zip(batch, found, strict=True):
                 if not answer.done():
                     self._settle(answer, asked, facts)
@@ -151,6 +173,6 @@ def _own(why: Exception) -> TenantcfgError:
     if isinstance(why, TenantcfgError):
         own = copy(why)
     else:
-        own = TenantcfgError("the check failed", why=f"{type(why).__name__}: {why}")
+        own = TenantcfgError("the question failed", why=f"{type(why).__name__}: {why}")
     own.__cause__ = why
     return own

@@ -20,7 +20,6 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
-    text,
     tuple_,
     update,
 )
@@ -45,6 +44,7 @@ from tenantcfg.meetings import (
 )
 from tenantcfg.store.changing import known
 from tenantcfg.store.failures import damaged
+from tenantcfg.store.rounds import CarryOut, Rounds
 from tenantcfg.store.schema import calls, participants, removals
 
 if TYPE_CHECKING:
@@ -52,13 +52,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from tenantcfg.store.engine import Database, Reading, Recording
+    from tenantcfg.store.engine import Database, Reading
 
 __all__ = ["Roster"]
 
-# Whoever is to number a removal waits for whoever has just numbered one, so that numbers rise in
-# the order of commits; any number, ours. On SQLite the write lock does it.
-_NUMBERING = 0x7E4A_17C0_4F17
 _BEFORE_ALL = "-1"
 
 
@@ -266,22 +263,7 @@ class Roster:
         Raises:
             InvalidInput: none was begun, or it is settled.
         """
-        with self._database.recording() as within:
-            # Held: whoever settles it meanwhile has to wait, and finds it settled.
-            row = within.connection.execute(_BEGUN, {"of_request": request_id}).one_or_none()
-            if row is None:
-                raise InvalidInput("no removal to carry out", subject=quoted(request_id))
-            tenant = TenantId.exact(row.tenant)
-            _lock_call(within, tenant, row.call)
-            gone = not _taken_out(within, tenant, row.call, row.participant)
-            outcome = Outcome.ALREADY_GONE if gone else Outcome.REMOVED
-            values = {
-                "outcome": outcome.value,
-                "settled_at": within.now,
-                "number": None if gone else _next_number(within),
-            }
-            within.connection.execute(_SETTLE, {"of_request": request_id, **values})
-            return outcome
+        return Rounds(self._database).one(CarryOut(request_id))
 
     def removed(
         self, after: int, *, limit: int, tenants: Collection[str] | None = None
@@ -386,12 +368,6 @@ _IN_CALL = (
 )
 _COUNT_IN = select(func.count()).select_from(participants).where(_THOSE_IN)
 
-_BEGUN = (
-    select(removals)
-    .where(removals.c.request_id == bindparam("of_request"), removals.c.settled_at.is_(None))
-    .with_for_update()
-)
-_SETTLE = update(removals).where(removals.c.request_id == bindparam("of_request"))
 _LAST_NUMBER = select(func.max(removals.c.number))
 _WAS_REMOVED = select(
     exists().where(
@@ -449,12 +425,6 @@ def _taken_out(within: Reading, tenant: TenantId, call: str, whom: str) -> bool:
 def _was_removed(reading: Reading, tenant: TenantId, call: str, whom: str) -> bool:
     values = _of_one(tenant, call, whom)
     return bool(reading.connection.scalar(_WAS_REMOVED, values))
-
-
-def _next_number(within: Recording) -> int:
-    if within.connection.dialect.name == "postgresql":
-        within.connection.execute(text(f"SELECT pg_advisory_xact_lock({_NUMBERING})"))
-    return int(within.connection.scalar(_LAST_NUMBER) or 0) + 1
 
 
 def _number(written: str) -> int:

@@ -30,6 +30,7 @@ from tenantcfg.service.participants.answers import (
 from tenantcfg.service.participants.options import none_of, options_of
 from tenantcfg.service.participants.paths import target_of
 from tenantcfg.service.participants.resources import OF_CALL, OF_PARTICIPANT
+from tenantcfg.store.rounds import Refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -257,8 +258,7 @@ class Participants:
             participant=whom,
         )
         try:
-            stored = self._threads.write(self._store.removals.refuse, refusal)
-            await in_time(self._store, stored)
+            await in_time(self._store, self._threads.write(Refuse(refusal)))
         except TenantcfgError as why:
             raise self._fault(why) from why
 
