@@ -30,10 +30,6 @@ from tenantcfg.ids import TenantId
 from tenantcfg.instants import Instant
 from tenantcfg.meetings import (
     Call,
-    CallState,
-    Direction,
-    Identity,
-    IdentityKind,
     Outcome,
     Page,
     Participant,
@@ -43,16 +39,18 @@ from tenantcfg.meetings import (
     meeting_text,
 )
 from tenantcfg.store.changing import known
-from tenantcfg.store.failures import damaged
 from tenantcfg.store.rounds import CarryOut, Rounds
 from tenantcfg.store.schema import calls, participants, removals
+from tenantcfg.store.whereabouts import call_of, participant_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from sqlalchemy import ColumnElement
 
+    from tenantcfg.meetings import Whereabouts
     from tenantcfg.store.engine import Database, Reading
+    from tenantcfg.store.whereabouts import Lookups
 
 __all__ = ["Roster"]
 
@@ -68,8 +66,9 @@ class Roster:
     looked for among those of its tenant.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lookups: Lookups) -> None:
         self._database = database
+        self._lookups = lookups
 
     # Reported
 
@@ -116,7 +115,7 @@ class Roster:
         with self._changing(what_if=False) as within:
             known(within, call.tenant)
             found = _lock_call(within, call.tenant, call.id)
-            if found is not None and _call(found) != replace(call, sequence=found.sequence):
+            if found is not None and call_of(found) != replace(call, sequence=found.sequence):
                 columns = _description_of_call(call)
                 within.connection.execute(_DESCRIBE_CALL, {**_of(call.tenant, call.id), **columns})
             return found is not None
@@ -154,7 +153,7 @@ class Roster:
         with self._changing(what_if=what_if) as within:
             found = _require_call(within, tenant, call, lock=not what_if)
             there = _participant_row(within, tenant, call, participant.id)
-            if there is not None and _participant(there) == participant:
+            if there is not None and participant_of(there) == participant:
                 return False
             if there is None and _was_removed(within, tenant, call, participant.id):
                 raise Conflict(
@@ -182,7 +181,7 @@ class Roster:
             row = _participant_row(within, tenant, call, participant)
             if row is None:
                 raise _nobody(participant)
-            there = _participant(row)
+            there = participant_of(row)
             if not there.answered and not what_if:
                 self._put(within, found, replace(there, answered=True), new=False)
             return not there.answered
@@ -206,7 +205,7 @@ class Roster:
         """The call of this id; None: the tenant has none."""
         with self._database.reading() as reading:
             row = _call_row(reading, tenant, call)
-        return None if row is None else _call(row)
+        return None if row is None else call_of(row)
 
     def calls(self, tenant: TenantId, *, after: str | None = None, limit: int) -> Page[Call]:
         """
@@ -226,13 +225,17 @@ class Roster:
             total = reading.connection.scalar(_COUNT_CALLS, {"of_tenant": tenant.value}) or 0
         page = rows[:limit]
         last = f"{page[-1].made_at}:{page[-1].call}" if len(rows) > limit else None
-        return Page(tuple(map(_call, page)), last, int(total))
+        return Page(tuple(map(call_of, page)), last, int(total))
 
     def participant(self, tenant: TenantId, call: str, participant: str) -> Participant | None:
         """The one of this id in *call*; None: nobody there is, or there is no such call."""
         with self._database.reading() as reading:
             row = _participant_row(reading, tenant, call, participant)
-        return None if row is None else _participant(row)
+        return None if row is None else participant_of(row)
+
+    async def whereabouts(self, tenant: TenantId, call: str, participant: str) -> Whereabouts:
+        """The call and the one of this id in it, each of them if it is there; at one moment."""
+        return await self._lookups.ask(tenant, call, participant)
 
     def participants(
         self, tenant: TenantId, call: str, *, after: str | None = None, limit: int
@@ -252,7 +255,7 @@ class Roster:
             total = reading.connection.scalar(_COUNT_IN, _of(tenant, call)) or 0
         page = rows[:limit]
         last = str(page[-1].place) if len(rows) > limit else None
-        return Page(tuple(map(_participant, page)), last, int(total), _call(found))
+        return Page(tuple(map(participant_of, page)), last, int(total), call_of(found))
 
     # Removed
 
@@ -486,33 +489,6 @@ def _columns_of_participant(participant: Participant) -> dict[str, Any]:
         "in_lobby": participant.in_lobby,
         "muted": participant.muted,
     }
-
-
-def _call(row: Any) -> Call:  # noqa: ANN401 - a row
-    try:
-        return Call(
-            TenantId.exact(row.tenant),
-            row.call,
-            CallState(row.state),
-            Direction(row.direction),
-            row.subject,
-            row.sequence,
-        )
-    except ValueError as why:
-        raise damaged(f"a call cannot be read: {why}") from why
-
-
-def _participant(row: Any) -> Participant:  # noqa: ANN401 - a row
-    try:
-        who = None
-        if row.kind is not None:
-            kind = IdentityKind(row.kind)
-            who = Identity(kind, row.identity, row.display_name, row.home_tenant)
-        return Participant(
-            row.participant, who, bool(row.answered), bool(row.in_lobby), bool(row.muted)
-        )
-    except ValueError as why:
-        raise damaged(f"a participant cannot be read: {why}") from why
 
 
 def _no_call(call: str) -> UnknownCall:

@@ -165,8 +165,8 @@ class Participants:
         call, whom = target.ids()
         if call is None or whom is None:
             raise Fault("pathNotFound", "There is nothing at this path.")
-        await self._lookups.going_on(holder.tenant, call)
-        self._require_answered(await self._lookups.participant(holder.tenant, call, whom))
+        found, _ = await self._lookups.participant(holder.tenant, call, whom)
+        self._require_answered(found)
         _require_condition(request)
         return await self._removed(asked, holder, call, whom)
 
