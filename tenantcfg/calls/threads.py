@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 # Together no more than the connections that a store keeps open.
 _READERS: Final = 2
-_WRITERS: Final = {"sqlite": 1, "postgresql": 2}
-"""In a file one writes at a time anyway: two would look after the lock, and sleep in between."""
+_WRITERS: Final = 1
+"""In a file one writes at a time anyway. On a server two shared what waited, and did no more."""
 
 
 class StoreThreads:
@@ -40,11 +40,11 @@ class StoreThreads:
     """
 
     def __init__(self, store: Store) -> None:
-        writers = _WRITERS[store.dialect]
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="calls")
-        self._writers = ThreadPoolExecutor(writers, thread_name_prefix="calls-written")
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="calls-written")
         self._gatherer: Gatherer[Write[Any], object, object]
-        self._gatherer = Gatherer(store.removals.rounds, self._writers, writers)
+        rounds = store.removals.rounds
+        self._gatherer = Gatherer(rounds, self._writers, _WRITERS, rounds.rest)
 
     async def read(self, ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What *ask* gives, which only reads."""

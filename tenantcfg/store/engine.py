@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.exc import NoResultFound, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from tenantcfg.errors import OutcomeUnknown, StoreMissing, StoreNotOurs
+from tenantcfg.errors import OutcomeUnknown, StoreMissing, StoreNotOurs, TenantcfgError
 from tenantcfg.history import Head
 from tenantcfg.ids import Revision
 from tenantcfg.instants import Instant
@@ -186,7 +186,8 @@ class Database:
         """
         As `recording`, by the driver's cursor alone: what is done often pays for nothing else.
 
-        Nothing has been read yet: whoever asks has to see that the store is of this release.
+        Nothing has been read yet: whoever asks has to see that the store is of this release. And
+        the write-ahead log of a file stays, until `empty_log`: it costs more than the commit.
 
         Args:
             patience: seconds that it waits for a row which somebody else holds, on a server. In a
@@ -204,12 +205,22 @@ class Database:
                     raise failures.gone(self.address)
                 yield lambda text, values: _rows(execute(text, values))
                 driver.execute("COMMIT")
-                sqlite.empty_log(driver)
                 return
             # Several statements, which cannot be prepared.
             execute(_BARE_TURN.format(patience=int(patience * 1000)), prepare=False)
             yield lambda text, values: _rows(execute(text, values, prepare=True))
             self._commit_on_server(driver, lambda: execute("COMMIT"))
+
+    def empty_log(self) -> None:
+        """Bring what `recording_bare` committed from the log into the file, if that can be done."""
+        if self.address.dialect == "sqlite":
+            # What cannot be opened now has nothing of ours in its log that is not kept.
+            with (
+                suppress(TenantcfgError),
+                failures.translated(self.address),
+                self._bare() as driver,
+            ):
+                sqlite.empty_log(driver)
 
     @contextmanager
     def _bare(self) -> Iterator[Any]:

@@ -10,6 +10,7 @@ question.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -19,14 +20,17 @@ from tenantcfg.decision import MAX_BATCH
 from tenantcfg.errors import TenantcfgError, Unavailable
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Future
-    from collections.abc import Sequence
+    from asyncio import AbstractEventLoop, Future, TimerHandle
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
 __all__ = ["Asking", "Gatherer"]
 
 _AT_ONCE = 2
 """How many statements of one loop are under way: one travels while another is worked on."""
+
+_MOMENT = 0.05
+"""Seconds after which those who have not come do not count as about to come."""
 
 Asked = TypeVar("Asked")
 Facts = TypeVar("Facts")
@@ -56,6 +60,7 @@ class Gatherer(Generic[Asked, Facts, Answer]):
         asking: asks for them.
         threads: in which it does; None: those of the loop.
         at_once: how many times it is asked at the same moment, at most.
+        rest: called in a thread once nobody has waited for a moment; None: nothing is to be done.
     """
 
     def __init__(
@@ -63,10 +68,12 @@ class Gatherer(Generic[Asked, Facts, Answer]):
         asking: Asking[Asked, Facts, Answer],
         threads: Executor | None = None,
         at_once: int = _AT_ONCE,
+        rest: Callable[[], None] | None = None,
     ) -> None:
         self._asking = asking
         self._threads = threads
         self._at_once = at_once
+        self._rest = rest
         self._queues: WeakKeyDictionary[AbstractEventLoop, _Queue[Asked, Facts, Answer]]
         self._queues = WeakKeyDictionary()
 
@@ -75,7 +82,9 @@ class Gatherer(Generic[Asked, Facts, Answer]):
         loop = asyncio.get_running_loop()
         queue = self._queues.get(loop)
         if queue is None:
-            queue = self._queues[loop] = _Queue(self._asking, self._threads, self._at_once)
+            queue = self._queues[loop] = _Queue(
+                self._asking, self._threads, self._at_once, self._rest
+            )
         return await queue.put(loop, asked)
 
 
@@ -86,11 +95,17 @@ _GIVEN_UP = Unavailable(
 
 class _Queue(Generic[Asked, Facts, Answer]):
     def __init__(
-        self, asking: Asking[Asked, Facts, Answer], threads: Executor | None, at_once: int
+        self,
+        asking: Asking[Asked, Facts, Answer],
+        threads: Executor | None,
+        at_once: int,
+        rest: Callable[[], None] | None,
     ) -> None:
         self._asking = asking
         self._threads = threads
         self._at_once = at_once
+        self._rest = rest
+        self._resting: TimerHandle | None = None
         self._waiting: list[tuple[Asked, Future[Answer]]] = []
         self._under_way = 0
         self._called = False
@@ -99,6 +114,9 @@ class _Queue(Generic[Asked, Facts, Answer]):
     def put(self, loop: AbstractEventLoop, asked: Asked) -> Future[Answer]:
         answer: Future[Answer] = loop.create_future()
         self._waiting.append((asked, answer))
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
         if not self._called:
             # At the end of this turn, when all who came in it have come.
             self._called = True
@@ -141,6 +159,14 @@ class _Queue(Generic[Asked, Facts, Answer]):
             if not answer.done():
                 answer.set_exception(_own(_GIVEN_UP))
         self._flush(loop)
+        if self._rest is not None and not (self._under_way or self._called):
+            self._resting = loop.call_later(_MOMENT, self._be_at_rest, loop, self._rest)
+
+    def _be_at_rest(self, loop: AbstractEventLoop, rest: Callable[[], None]) -> None:
+        self._resting = None
+        # The threads may have been closed since.
+        with suppress(RuntimeError):
+            loop.run_in_executor(self._threads, rest)
 
     async def _answer(
         self, loop: AbstractEventLoop, batch: list[tuple[Asked, Future[Answer]]]

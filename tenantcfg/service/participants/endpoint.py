@@ -180,6 +180,9 @@ class Participants:
 
     async def _require_no_body(self, request: Request) -> None:
         length = request.one(b"content-length")
+        if length is None and not request.all(b"transfer-encoding"):
+            # As nearly always: without either there is none (RFC 9112 section 6.3).
+            return
         if length is not None and 0 < int(length) <= self._max_body:
             raise _body_not_allowed()
         try:
