@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
@@ -48,6 +49,8 @@ Seconds that a round waits for a row that others hold, on a server.
 
 What waits for it alone waits longer; several would wait for the one among them.
 """
+_APART: Final = 1.5
+"""Seconds within which what could not be stored together is tried apart; later nobody asks."""
 
 
 class Write(Generic[T]):
@@ -129,10 +132,15 @@ class Rounds:
             return self._committed(asked)
         except OutcomeUnknown:
             raise
-        except Exception as why:
+        except TenantcfgError as why:
             if len(asked) == 1 or not failures.of_one_statement(why):
                 raise
-        return [self._alone(write) for write in asked]
+            return self._apart(asked, why)
+
+    def _apart(self, asked: Sequence[Write[Any]], why: TenantcfgError) -> list[object]:
+        """What comes of each by itself; *why* of those whose turn does not come in time."""
+        end = time.monotonic() + _APART
+        return [self._alone(one) if time.monotonic() < end else copy(why) for one in asked]
 
     def answer(self, asked: Write[T], facts: object) -> T:
         """See `Asking.answer`."""
