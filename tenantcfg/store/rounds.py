@@ -97,9 +97,10 @@ class Refuse(Write[None]):
 
 class Rounds:
     """
-    Writes into *database*, by rounds: `together` is one commit.
+    Writes into *database*; each round is one commit.
 
-    It is asked by a `tenantcfg.store.gathering.Gatherer`, or for one write at a time.
+    It is asked by a `tenantcfg.store.gathering.Gatherer`, which has `rest` called when nothing
+    waits, or for one write at a time.
     """
 
     def __init__(self, database: Database) -> None:
