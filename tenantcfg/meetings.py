@@ -29,6 +29,7 @@ __all__ = [
     "Removal",
     "Removed",
     "UnknownCall",
+    "Whereabouts",
     "meeting_id",
     "meeting_text",
 ]
@@ -134,6 +135,20 @@ class Call:
     direction: Direction = Direction.OUTGOING
     subject: str | None = None
     sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """
+    What there is of somebody in a call.
+
+    Attributes:
+        call: None: there is no such call.
+        participant: None: nobody of this id is in it.
+    """
+
+    call: Call | None
+    participant: Participant | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from tenantcfg.errors import TenantcfgError, Unavailable
 
 if TYPE_CHECKING:
     from tenantcfg.ids import TenantId
-    from tenantcfg.meetings import Call, Outcome, Page, Participant, Removal
+    from tenantcfg.meetings import Call, Outcome, Page, Participant, Removal, Whereabouts
 
 __all__ = ["CallController", "CallsFailed", "CallsUnavailable"]
 
@@ -69,10 +69,8 @@ class CallController(Protocol):
     ) -> Page[Participant] | None:
         """Those in *call*; None: there is no such call. In an order that does not change."""
 
-    async def participant(
-        self, tenant: TenantId, call: str, participant: str
-    ) -> Participant | None:
-        """The one of this id in *call*; None: nobody there is, or there is no such call."""
+    async def whereabouts(self, tenant: TenantId, call: str, participant: str) -> Whereabouts:
+        """The call, and the one of this id in it; each of them, if there is one."""
 
     async def remove(self, removal: Removal) -> Outcome:
         """

@@ -22,7 +22,7 @@ from tenantcfg.calls.janus_admin import (
     JanusAdmin,
 )
 from tenantcfg.errors import quoted
-from tenantcfg.meetings import Call, Identity, IdentityKind, Outcome, Page, Participant
+from tenantcfg.meetings import Call, Identity, IdentityKind, Outcome, Page, Participant, Whereabouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -100,11 +100,12 @@ class JanusController:
         members = await self._members(tenant, call)
         return None if members is None else _page(members, after, limit, Call(tenant, call))
 
-    async def participant(
-        self, tenant: TenantId, call: str, participant: str
-    ) -> Participant | None:
-        """See `CallController.participant`."""
-        return (await self._members(tenant, call) or {}).get(participant)
+    async def whereabouts(self, tenant: TenantId, call: str, participant: str) -> Whereabouts:
+        """See `CallController.whereabouts`."""
+        members = await self._members(tenant, call)
+        if members is None:
+            return Whereabouts(None, None)
+        return Whereabouts(Call(tenant, call), members.get(participant))
 
     async def remove(self, removal: Removal) -> Outcome:
         """
@@ -146,7 +147,7 @@ class JanusController:
             )
         end: float | None = None
         pauses = _pauses()
-        while await self.participant(removal.tenant, removal.call, removal.participant):
+        while await self._listed_now(removal):
             end = end or time.monotonic() + _LONGEST_KICK
             if time.monotonic() >= end:
                 return True
@@ -186,10 +187,13 @@ class JanusController:
     async def _listed(self, removal: Removal) -> bool | None:
         """Whether somebody of this id is in the room; None: Janus does not say."""
         try:
-            members = await self._members(removal.tenant, removal.call)
+            return await self._listed_now(removal)
         except CallsUnavailable:
             # It may be back before the deadline.
             return None
+
+    async def _listed_now(self, removal: Removal) -> bool:
+        members = await self._members(removal.tenant, removal.call)
         return removal.participant in (members or {})
 
     async def _came_after(self, removal: Removal, begun: float) -> bool:

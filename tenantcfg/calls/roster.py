@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tenantcfg.store.rounds import CarryOut
+
 if TYPE_CHECKING:
     from tenantcfg.calls.threads import StoreThreads
     from tenantcfg.ids import TenantId
-    from tenantcfg.meetings import Call, Outcome, Page, Participant, Removal
+    from tenantcfg.meetings import Call, Outcome, Page, Participant, Removal, Whereabouts
     from tenantcfg.store import Store
 
 __all__ = ["RosterController"]
@@ -45,20 +47,18 @@ class RosterController:
         asked = self._roster.participants
         return await self._threads.read(asked, tenant, call, after=after, limit=limit)
 
-    async def participant(
-        self, tenant: TenantId, call: str, participant: str
-    ) -> Participant | None:
-        """See `CallController.participant`."""
-        return await self._threads.read(self._roster.participant, tenant, call, participant)
+    async def whereabouts(self, tenant: TenantId, call: str, participant: str) -> Whereabouts:
+        """See `CallController.whereabouts`."""
+        return await self._roster.whereabouts(tenant, call, participant)
 
     async def remove(self, removal: Removal) -> Outcome:
         """See `CallController.remove`; the outcome is settled in the same commit."""
-        return await self._threads.write(self._roster.remove, removal.request_id)
+        return await self._threads.write(CarryOut(removal.request_id))
 
     async def stayed(self, removal: Removal) -> bool:
         """See `CallController.stayed`; nothing is under way, whatever was ordered."""
-        found = await self.participant(removal.tenant, removal.call, removal.participant)
-        return found is not None
+        found = await self.whereabouts(removal.tenant, removal.call, removal.participant)
+        return found.participant is not None
 
     async def close(self) -> None:
         """See `CallController.close`; the store is closed by whoever opened it."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tenantcfg.store.roster import Roster
     from tenantcfg.store.verify import Problem
     from tenantcfg.store.views import Answered, Explanation, Followed, Found, Key, Tenant
+    from tenantcfg.store.whereabouts import Lookups
 
 __all__ = ["Store"]
 
@@ -76,6 +77,7 @@ class Store:
         self._opened: dict[str, Database] = {}
         self._gathered: GatheredChecks | None = None
         self._asks: Asks | None = None
+        self._lookups: Lookups | None = None
         self._closed = False
 
     @classmethod
@@ -753,9 +755,12 @@ class Store:
     def roster(self) -> Roster:
         """Who is in which call, where no other controller holds it."""
         from tenantcfg.store.roster import Roster  # noqa: PLC0415
+        from tenantcfg.store.whereabouts import Lookups  # noqa: PLC0415
 
         self._require_writable()
-        return Roster(self._database)
+        if self._lookups is None:
+            self._lookups = Lookups(self._readers, self.dialect)
+        return Roster(self._database, self._lookups)
 
     @property
     def removals(self) -> Removals:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.exc import NoResultFound, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from tenantcfg.errors import OutcomeUnknown, StoreMissing, StoreNotOurs
+from tenantcfg.errors import OutcomeUnknown, StoreMissing, StoreNotOurs, TenantcfgError
 from tenantcfg.history import Head
 from tenantcfg.ids import Revision
 from tenantcfg.instants import Instant
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
     from tenantcfg.store.address import Address
 
-__all__ = ["Database", "Reading", "Recording", "Writing", "engine_of"]
+__all__ = ["Ask", "Database", "Reading", "Recording", "Writing", "engine_of"]
+
+Ask = Callable[[str, Any], list[tuple[Any, ...]]]
+"""Runs a statement as the driver takes it, with its values, and gives all its rows."""
 
 _BEGIN = "tenantcfg_begin"
 _TO_READ, _TO_WRITE = "BEGIN", "BEGIN IMMEDIATE"
@@ -178,6 +182,66 @@ class Database:
             self._commit(connection)
 
     @contextmanager
+    def recording_bare(self, *, patience: float) -> Iterator[Ask]:
+        """
+        As `recording`, by the driver's cursor alone: what is done often pays for nothing else.
+
+        Nothing has been read yet: whoever asks has to see that the store is of this release. And
+        the write-ahead log of a file stays, until `empty_log`: it costs more than the commit.
+
+        Args:
+            patience: seconds that it waits for a row which somebody else holds, on a server. In a
+                file whoever writes holds everything, and is waited for some seconds.
+
+        Raises:
+            OutcomeUnknown: as `writing`.
+        """
+        with failures.translated(self.address), self._bare() as driver:
+            execute = driver.cursor().execute
+            if self.address.dialect == "sqlite":
+                sqlite.settle_journal(driver)
+                sqlite.begin_recording(driver)
+                if self._file_now() != self._file:
+                    raise failures.gone(self.address)
+                yield lambda text, values: _rows(execute(text, values))
+                driver.execute("COMMIT")
+                return
+            # Several statements, which cannot be prepared.
+            execute(_BARE_TURN.format(patience=int(patience * 1000)), prepare=False)
+            yield lambda text, values: _rows(execute(text, values, prepare=True))
+            self._commit_on_server(driver, lambda: execute("COMMIT"))
+
+    def empty_log(self) -> None:
+        """Bring what `recording_bare` committed from the log into the file, if that can be done."""
+        if self.address.dialect == "sqlite":
+            # What cannot be opened now has nothing of ours in its log that is not kept.
+            with (
+                suppress(TenantcfgError),
+                failures.translated(self.address),
+                self._bare() as driver,
+            ):
+                sqlite.empty_log(driver)
+
+    @contextmanager
+    def _bare(self) -> Iterator[Any]:
+        """A connection of the driver's, which commits by itself; closed where anything fails."""
+        engine = self._live_engine()
+        held = engine.raw_connection()
+        try:
+            driver: Any = held.driver_connection
+            if self.address.dialect == "postgresql":
+                driver.autocommit = True
+            yield driver
+        except BaseException as why:
+            # Whatever state it is in, nobody else is to have it.
+            held.invalidate(why)
+            raise
+        if engine is self._engine:
+            held.close()
+        else:
+            held.invalidate()
+
+    @contextmanager
     def _connection(self, *, writes: bool = False) -> Iterator[Connection]:
         options: dict[str, Any]
         if self.address.dialect == "sqlite":
@@ -291,10 +355,13 @@ class Database:
         if self.address.dialect == "sqlite":
             connection.commit()
             sqlite.empty_log(driver)
-            return
+        else:
+            self._commit_on_server(driver, connection.commit)
+
+    def _commit_on_server(self, driver: Any, commit: Callable[[], object]) -> None:  # noqa: ANN401
         with _warnings_of(driver) as warnings:
             try:
-                connection.commit()
+                commit()
             except Exception as why:
                 if failures.connection_lost(why):
                     raise _unknown(self.address, "the connection was lost in the commit") from why
@@ -320,6 +387,22 @@ _TURN = text(
     " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
     f" set_config('lock_timeout', '{int(sqlite.WRITE_PATIENCE)}s', true)"
 )
+# The same at the beginning of a transaction, in one message. And as checks do it goes by the
+# indexes alone: how many there are in a list that is sent along, the server only guesses.
+_BARE_TURN = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED;"
+    " SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+    " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
+    " set_config('lock_timeout', '{patience}ms', true),"
+    " set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),"
+    " set_config('enable_mergejoin', 'off', true), set_config('enable_material', 'off', true)"
+)
+
+
+def _rows(cursor: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
+    # Of a statement that has none the drivers do not give none.
+    rows: list[tuple[Any, ...]] = [] if cursor.description is None else cursor.fetchall()
+    return rows
 
 
 def _head(connection: Connection, statement: Any) -> Head:  # noqa: ANN401

@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
     from tenantcfg.store.address import Address
 
-__all__ = ["closed", "connection_lost", "damaged", "fail", "gone", "translated"]
+__all__ = [
+    "closed",
+    "connection_lost",
+    "damaged",
+    "fail",
+    "gone",
+    "of_one_statement",
+    "translated",
+]
 
 _Row = tuple[type[TenantcfgError], str, str]
 
@@ -191,6 +199,19 @@ def connection_lost(why: BaseException) -> bool:
         return False
     state = getattr(original, "sqlstate", None)
     return state is None or state[:2] == "08" or state in {"57P01", "57P02", "57P03", "57P05"}
+
+
+def of_one_statement(why: BaseException) -> bool:
+    """
+    Whether *why*, which was translated, may be the fault of a single statement or its values.
+
+    A row that somebody else holds, a value that cannot be stored; not that there is no store.
+    """
+    original = why.__cause__ or why
+    if _of_postgresql(original):
+        state = getattr(original, "sqlstate", None) or ""
+        return state == "55P03" or state[:2] in {"22", "23", "40"}
+    return getattr(original, "sqlite_errorcode", 0) & 0xFF == 19  # noqa: PLR2004 - _CONSTRAINT
 
 
 def _row_of(original: BaseException, address: Address) -> _Row | None:

@@ -1,14 +1,16 @@
 """
-Concurrent questions answered together, where a round trip costs.
+What waits in an event loop is answered together, where a round trip or a commit costs.
 
-Those that wait in an event loop are asked by one statement, in a thread. While it is under
-way others gather, and are asked next: the busier the loop, the more go together. Each
-snapshot is taken after its questions arrived, so this is as fresh as a single question.
+Concurrent questions are asked by one statement, and what is to be stored is committed at once, in
+a thread. While that is under way others gather, and come next: the busier the loop, the more go
+together. Each snapshot is taken after its questions arrived, so this is as fresh as a single
+question.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -18,13 +20,17 @@ from tenantcfg.decision import MAX_BATCH
 from tenantcfg.errors import TenantcfgError, Unavailable
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Future
-    from collections.abc import Sequence
+    from asyncio import AbstractEventLoop, Future, TimerHandle
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
 
 __all__ = ["Asking", "Gatherer"]
 
 _AT_ONCE = 2
 """How many statements of one loop are under way: one travels while another is worked on."""
+
+_MOMENT = 0.05
+"""Seconds after which those who have not come do not count as about to come."""
 
 Asked = TypeVar("Asked")
 Facts = TypeVar("Facts")
@@ -40,17 +46,34 @@ class Asking(Protocol[Asked_contra, Facts, Answer_co]):
         """How many rows it takes to answer, 1 at least."""
 
     def facts(self, asked: Sequence[Asked_contra]) -> Sequence[Facts]:
-        """The facts about each of *asked*, by one statement; called in a thread."""
+        """The facts about each of *asked*, all read or stored at once; called in a thread."""
 
     def answer(self, asked: Asked_contra, facts: Facts) -> Answer_co:
         """What *facts* come to; an error of ours is of this question alone."""
 
 
 class Gatherer(Generic[Asked, Facts, Answer]):
-    """Those who wait with one kind of question, for each loop."""
+    """
+    Those who wait with one kind of question, for each loop.
 
-    def __init__(self, asking: Asking[Asked, Facts, Answer]) -> None:
+    Args:
+        asking: asks for them.
+        threads: in which it does; None: those of the loop.
+        at_once: how many times it is asked at the same moment, at most.
+        rest: called in a thread once nobody has waited for a moment; None: nothing is to be done.
+    """
+
+    def __init__(
+        self,
+        asking: Asking[Asked, Facts, Answer],
+        threads: Executor | None = None,
+        at_once: int = _AT_ONCE,
+        rest: Callable[[], None] | None = None,
+    ) -> None:
         self._asking = asking
+        self._threads = threads
+        self._at_once = at_once
+        self._rest = rest
         self._queues: WeakKeyDictionary[AbstractEventLoop, _Queue[Asked, Facts, Answer]]
         self._queues = WeakKeyDictionary()
 
@@ -59,16 +82,30 @@ class Gatherer(Generic[Asked, Facts, Answer]):
         loop = asyncio.get_running_loop()
         queue = self._queues.get(loop)
         if queue is None:
-            queue = self._queues[loop] = _Queue(self._asking)
+            queue = self._queues[loop] = _Queue(
+                self._asking, self._threads, self._at_once, self._rest
+            )
         return await queue.put(loop, asked)
 
 
-_GIVEN_UP = Unavailable("the check was given up", why="what asked was cancelled", hint="ask again")
+_GIVEN_UP = Unavailable(
+    "the question was given up", why="what asked was cancelled", hint="ask again"
+)
 
 
 class _Queue(Generic[Asked, Facts, Answer]):
-    def __init__(self, asking: Asking[Asked, Facts, Answer]) -> None:
+    def __init__(
+        self,
+        asking: Asking[Asked, Facts, Answer],
+        threads: Executor | None,
+        at_once: int,
+        rest: Callable[[], None] | None,
+    ) -> None:
         self._asking = asking
+        self._threads = threads
+        self._at_once = at_once
+        self._rest = rest
+        self._resting: TimerHandle | None = None
         self._waiting: list[tuple[Asked, Future[Answer]]] = []
         self._under_way = 0
         self._called = False
@@ -77,6 +114,9 @@ class _Queue(Generic[Asked, Facts, Answer]):
     def put(self, loop: AbstractEventLoop, asked: Asked) -> Future[Answer]:
         answer: Future[Answer] = loop.create_future()
         self._waiting.append((asked, answer))
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
         if not self._called:
             # At the end of this turn, when all who came in it have come.
             self._called = True
@@ -85,10 +125,10 @@ class _Queue(Generic[Asked, Facts, Answer]):
 
     def _flush(self, loop: AbstractEventLoop) -> None:
         self._called = False
-        if self._under_way < _AT_ONCE:
+        if self._under_way < self._at_once:
             # Behind a server that hangs most have given up by the time that it goes on.
             self._waiting = [one for one in self._waiting if not one[1].done()]
-        while self._waiting and self._under_way < _AT_ONCE:
+        while self._waiting and self._under_way < self._at_once:
             batch = self._next_batch()
             self._under_way += 1
             task = loop.create_task(self._answer(loop, batch))
@@ -119,13 +159,21 @@ class _Queue(Generic[Asked, Facts, Answer]):
             if not answer.done():
                 answer.set_exception(_own(_GIVEN_UP))
         self._flush(loop)
+        if self._rest is not None and not (self._under_way or self._called):
+            self._resting = loop.call_later(_MOMENT, self._be_at_rest, loop, self._rest)
+
+    def _be_at_rest(self, loop: AbstractEventLoop, rest: Callable[[], None]) -> None:
+        self._resting = None
+        # The threads may have been closed since.
+        with suppress(RuntimeError):
+            loop.run_in_executor(self._threads, rest)
 
     async def _answer(
         self, loop: AbstractEventLoop, batch: list[tuple[Asked, Future[Answer]]]
     ) -> None:
         questions = [asked for asked, _ in batch]
         try:
-            found = await loop.run_in_executor(None, self._asking.facts, questions)
+            found = await loop.run_in_executor(self._threads, self._asking.facts, questions)
             for (asked, answer), facts in zip(batch, found, strict=True):
                 if not answer.done():
                     self._settle(answer, asked, facts)
@@ -151,6 +199,6 @@ def _own(why: Exception) -> TenantcfgError:
     if isinstance(why, TenantcfgError):
         own = copy(why)
     else:
-        own = TenantcfgError("the check failed", why=f"{type(why).__name__}: {why}")
+        own = TenantcfgError("the question failed", why=f"{type(why).__name__}: {why}")
     own.__cause__ = why
     return own

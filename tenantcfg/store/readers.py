@@ -59,6 +59,9 @@ class Readers(Protocol):
     def many_asked(self, asked: Sequence[tuple[str, str, str | None]], action: str) -> list[Row]:
         """The facts about each of *asked* (tenant, app, key), in their order."""
 
+    def rows(self, text: str, values: Any, number: int) -> list[Row]:  # noqa: ANN401
+        """What a statement of ours finds, as this driver takes it: so many rows, and no clock."""
+
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """The store as it is now, for several questions that take their time."""
 
@@ -128,14 +131,18 @@ class _FileReaders:
         return self._ask(questions.SQLITE_MANY_ASKED, (dumps(asked), action), len(asked))
 
     def _ask(self, text: str, values: tuple[str, ...], questions_asked: int) -> list[Row]:
+        rows = self.rows(text, values, questions_asked)
+        now = time_ns() // 1000
+        return [(*row, now) for row in rows]
+
+    def rows(self, text: str, values: Any, number: int) -> list[Row]:  # noqa: ANN401
         reader = self._take()
         try:
             rows = reader.ask(text, values).fetchall()
         except BaseException as why:  # noqa: BLE001 - goes on, translated
             self._fail(reader, why)
         self._put(reader)
-        now = time_ns() // 1000
-        return [(*row, now) for row in _one_each(rows, questions_asked, self._open)]
+        return _one_each(rows, number, self._open)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -244,6 +251,9 @@ class _ServerReaders:
         values = {"tenants": tenants, "apps": apps, "keys": keys, "action": action}
         rows = self._ask(questions.POSTGRESQL_MANY_ASKED, values)
         return _one_each(rows, len(asked), self._open)
+
+    def rows(self, text: str, values: Any, number: int) -> list[Row]:  # noqa: ANN401
+        return _one_each(self._ask(text, values), number, self._open)
 
     def close(self) -> None:
         self._closed = True

@@ -9,35 +9,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, delete, insert, literal_column, select, text, update
+from sqlalchemy import bindparam, literal_column, select
 
-from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.errors import InvalidInput, quoted
 from tenantcfg.ids import AppId, Revision, TenantId
 from tenantcfg.instants import Instant
 from tenantcfg.meetings import Outcome, Refusal, Removal
-from tenantcfg.store.checking import decided_by
 from tenantcfg.store.failures import damaged
+from tenantcfg.store.rounds import KEPT, Begin, Refuse, Rounds, Settle
 from tenantcfg.store.schema import refusals, removals
-from tenantcfg.store.statements import one_question
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from tenantcfg.decision import Decision
-    from tenantcfg.store.engine import Database, Recording
+    from tenantcfg.store.engine import Database
 
 __all__ = ["KEPT", "Removals"]
 
-KEPT = 30 * 86_400 * 1_000_000
-"""Microseconds for which a refusal is kept."""
-
 
 class Removals:
-    """What the participants endpoint did; got from `Store.removals`. Each method is one commit."""
+    """
+    What the participants endpoint did; got from `Store.removals`. Each method is one commit.
+
+    Attributes:
+        rounds: stores the same, several at once.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.rounds = Rounds(database)
 
     def begin(
         self,
@@ -55,26 +56,10 @@ class Removals:
         The right is read in the transaction that stores the row, so a revoke that was
         acknowledged before is seen (participants P15). A denial stores nothing.
         """
-        asked = {"tenant": tenant.value, "app": app.value, "action": REMOVE_PARTICIPANT}
-        with self._database.recording() as within:
-            facts = within.connection.execute(_RIGHT, asked).one_or_none()
-            if facts is None:
-                raise damaged("its head cannot be read")
-            decision = decided_by((*facts, within.now))
-            if decision:
-                row = {
-                    "request_id": request_id,
-                    "at": within.now,
-                    "tenant": tenant.value,
-                    "app": app.value,
-                    "call": call,
-                    "participant": participant,
-                    "revision": decision.revision,
-                    "controller": controller,
-                    "outcome": Outcome.UNKNOWN.value,
-                }
-                within.connection.execute(_BEGIN, row)
-            return decision
+        removal = Removal(
+            request_id, _NEVER, tenant, app, call, participant, Revision(0), controller
+        )
+        return self.rounds.one(Begin(removal))
 
     def settle(self, request_id: str, outcome: Outcome, why: str | None = None) -> Outcome:
         """
@@ -84,14 +69,7 @@ class Removals:
         that were under way together for the same participant one has removed them, the first that
         is settled so; the others found nobody (participants P13).
         """
-        with self._database.recording() as within:
-            if outcome is Outcome.REMOVED and _removed_by_another(within, request_id):
-                outcome = Outcome.ALREADY_GONE
-            settled = None if outcome is Outcome.UNKNOWN else within.now
-            values = {"outcome": outcome.value, "settled_at": settled, "why": why}
-            within.connection.execute(_SETTLE, {"of_request": request_id, **values})
-            row = within.connection.execute(_REMOVAL, {"of_request": request_id}).one_or_none()
-            return outcome if row is None else _removal(row).outcome
+        return self.rounds.one(Settle(request_id, outcome, why))
 
     def open(self, controller: str, *, before: Instant) -> tuple[Removal, ...]:
         """Removals that *controller* was told, and nobody has settled; those begun *before*."""
@@ -124,55 +102,13 @@ class Removals:
 
     def refuse(self, refusal: Refusal) -> None:
         """Store *refusal*; those that have been kept long enough go."""
-        row = {
-            "request_id": refusal.request_id,
-            "at": refusal.at,
-            "tenant": refusal.tenant.value,
-            "app": None if refusal.app is None else refusal.app.value,
-            "method": refusal.method,
-            "status": refusal.status,
-            "code": refusal.code,
-            "why": refusal.why,
-            "revision": refusal.revision,
-            "call": refusal.call,
-            "participant": refusal.participant,
-        }
-        with self._database.recording() as within:
-            within.connection.execute(_FORGET, {"before": within.now - KEPT})
-            within.connection.execute(_REFUSE, row)
+        self.rounds.one(Refuse(refusal))
 
 
-# Who settles a removal waits for who does so too, and so sees it; any number, ours. On SQLite the
-# write lock does it.
-_SETTLING = 0x7E4A_17C0_4F18
-_RIGHT = one_question()
-_BEGIN = insert(removals)
-_REFUSE = insert(refusals)
+_NEVER = Instant(0)
 _BY_REQUEST: ColumnElement[str] = bindparam("of_request")
-_SETTLE = update(removals).where(
-    removals.c.request_id == _BY_REQUEST, removals.c.settled_at.is_(None)
-)
 _REMOVAL = select(removals).where(removals.c.request_id == _BY_REQUEST)
 _REFUSAL = select(refusals).where(refusals.c.request_id == _BY_REQUEST)
-_OTHER = removals.alias("other")
-_BY_ANOTHER = (
-    select(_OTHER.c.request_id)
-    .join(
-        removals,
-        and_(
-            _OTHER.c.tenant == removals.c.tenant,
-            _OTHER.c.call == removals.c.call,
-            _OTHER.c.participant == removals.c.participant,
-        ),
-    )
-    .where(removals.c.request_id == _BY_REQUEST, _OTHER.c.request_id != _BY_REQUEST)
-    .where(
-        _OTHER.c.outcome == literal_column(f"'{Outcome.REMOVED.value}'"),
-        _OTHER.c.settled_at >= removals.c.at,
-    )
-    .limit(literal_column("1"))
-)
-_FORGET = delete(refusals).where(refusals.c.at < bindparam("before"))
 _OPEN = (
     select(removals)
     .where(removals.c.settled_at.is_(None), removals.c.controller == bindparam("of_controller"))
@@ -195,12 +131,6 @@ _DONE = (
     )
     .limit(literal_column("1"))
 )
-
-
-def _removed_by_another(within: Recording, request_id: str) -> bool:
-    if within.connection.dialect.name == "postgresql":
-        within.connection.execute(text(f"SELECT pg_advisory_xact_lock({_SETTLING})"))
-    return within.connection.scalar(_BY_ANOTHER, {"of_request": request_id}) is not None
 
 
 def _removal(row: Any) -> Removal:  # noqa: ANN401 - a row

@@ -20,7 +20,6 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
-    text,
     tuple_,
     update,
 )
@@ -31,10 +30,6 @@ from tenantcfg.ids import TenantId
 from tenantcfg.instants import Instant
 from tenantcfg.meetings import (
     Call,
-    CallState,
-    Direction,
-    Identity,
-    IdentityKind,
     Outcome,
     Page,
     Participant,
@@ -44,21 +39,21 @@ from tenantcfg.meetings import (
     meeting_text,
 )
 from tenantcfg.store.changing import known
-from tenantcfg.store.failures import damaged
+from tenantcfg.store.rounds import CarryOut, Rounds
 from tenantcfg.store.schema import calls, participants, removals
+from tenantcfg.store.whereabouts import call_of, participant_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from sqlalchemy import ColumnElement
 
-    from tenantcfg.store.engine import Database, Reading, Recording
+    from tenantcfg.meetings import Whereabouts
+    from tenantcfg.store.engine import Database, Reading
+    from tenantcfg.store.whereabouts import Lookups
 
 __all__ = ["Roster"]
 
-# Whoever is to number a removal waits for whoever has just numbered one, so that numbers rise in
-# the order of commits; any number, ours. On SQLite the write lock does it.
-_NUMBERING = 0x7E4A_17C0_4F17
 _BEFORE_ALL = "-1"
 
 
@@ -71,8 +66,9 @@ class Roster:
     looked for among those of its tenant.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lookups: Lookups) -> None:
         self._database = database
+        self._lookups = lookups
 
     # Reported
 
@@ -119,7 +115,7 @@ class Roster:
         with self._changing(what_if=False) as within:
             known(within, call.tenant)
             found = _lock_call(within, call.tenant, call.id)
-            if found is not None and _call(found) != replace(call, sequence=found.sequence):
+            if found is not None and call_of(found) != replace(call, sequence=found.sequence):
                 columns = _description_of_call(call)
                 within.connection.execute(_DESCRIBE_CALL, {**_of(call.tenant, call.id), **columns})
             return found is not None
@@ -157,7 +153,7 @@ class Roster:
         with self._changing(what_if=what_if) as within:
             found = _require_call(within, tenant, call, lock=not what_if)
             there = _participant_row(within, tenant, call, participant.id)
-            if there is not None and _participant(there) == participant:
+            if there is not None and participant_of(there) == participant:
                 return False
             if there is None and _was_removed(within, tenant, call, participant.id):
                 raise Conflict(
@@ -185,7 +181,7 @@ class Roster:
             row = _participant_row(within, tenant, call, participant)
             if row is None:
                 raise _nobody(participant)
-            there = _participant(row)
+            there = participant_of(row)
             if not there.answered and not what_if:
                 self._put(within, found, replace(there, answered=True), new=False)
             return not there.answered
@@ -209,7 +205,7 @@ class Roster:
         """The call of this id; None: the tenant has none."""
         with self._database.reading() as reading:
             row = _call_row(reading, tenant, call)
-        return None if row is None else _call(row)
+        return None if row is None else call_of(row)
 
     def calls(self, tenant: TenantId, *, after: str | None = None, limit: int) -> Page[Call]:
         """
@@ -229,13 +225,17 @@ class Roster:
             total = reading.connection.scalar(_COUNT_CALLS, {"of_tenant": tenant.value}) or 0
         page = rows[:limit]
         last = f"{page[-1].made_at}:{page[-1].call}" if len(rows) > limit else None
-        return Page(tuple(map(_call, page)), last, int(total))
+        return Page(tuple(map(call_of, page)), last, int(total))
 
     def participant(self, tenant: TenantId, call: str, participant: str) -> Participant | None:
         """The one of this id in *call*; None: nobody there is, or there is no such call."""
         with self._database.reading() as reading:
             row = _participant_row(reading, tenant, call, participant)
-        return None if row is None else _participant(row)
+        return None if row is None else participant_of(row)
+
+    async def whereabouts(self, tenant: TenantId, call: str, participant: str) -> Whereabouts:
+        """The call and the one of this id in it, each of them if it is there; at one moment."""
+        return await self._lookups.ask(tenant, call, participant)
 
     def participants(
         self, tenant: TenantId, call: str, *, after: str | None = None, limit: int
@@ -255,7 +255,7 @@ class Roster:
             total = reading.connection.scalar(_COUNT_IN, _of(tenant, call)) or 0
         page = rows[:limit]
         last = str(page[-1].place) if len(rows) > limit else None
-        return Page(tuple(map(_participant, page)), last, int(total), _call(found))
+        return Page(tuple(map(participant_of, page)), last, int(total), call_of(found))
 
     # Removed
 
@@ -266,22 +266,7 @@ class Roster:
         Raises:
             InvalidInput: none was begun, or it is settled.
         """
-        with self._database.recording() as within:
-            # Held: whoever settles it meanwhile has to wait, and finds it settled.
-            row = within.connection.execute(_BEGUN, {"of_request": request_id}).one_or_none()
-            if row is None:
-                raise InvalidInput("no removal to carry out", subject=quoted(request_id))
-            tenant = TenantId.exact(row.tenant)
-            _lock_call(within, tenant, row.call)
-            gone = not _taken_out(within, tenant, row.call, row.participant)
-            outcome = Outcome.ALREADY_GONE if gone else Outcome.REMOVED
-            values = {
-                "outcome": outcome.value,
-                "settled_at": within.now,
-                "number": None if gone else _next_number(within),
-            }
-            within.connection.execute(_SETTLE, {"of_request": request_id, **values})
-            return outcome
+        return Rounds(self._database).one(CarryOut(request_id))
 
     def removed(
         self, after: int, *, limit: int, tenants: Collection[str] | None = None
@@ -386,12 +371,6 @@ _IN_CALL = (
 )
 _COUNT_IN = select(func.count()).select_from(participants).where(_THOSE_IN)
 
-_BEGUN = (
-    select(removals)
-    .where(removals.c.request_id == bindparam("of_request"), removals.c.settled_at.is_(None))
-    .with_for_update()
-)
-_SETTLE = update(removals).where(removals.c.request_id == bindparam("of_request"))
 _LAST_NUMBER = select(func.max(removals.c.number))
 _WAS_REMOVED = select(
     exists().where(
@@ -449,12 +428,6 @@ def _taken_out(within: Reading, tenant: TenantId, call: str, whom: str) -> bool:
 def _was_removed(reading: Reading, tenant: TenantId, call: str, whom: str) -> bool:
     values = _of_one(tenant, call, whom)
     return bool(reading.connection.scalar(_WAS_REMOVED, values))
-
-
-def _next_number(within: Recording) -> int:
-    if within.connection.dialect.name == "postgresql":
-        within.connection.execute(text(f"SELECT pg_advisory_xact_lock({_NUMBERING})"))
-    return int(within.connection.scalar(_LAST_NUMBER) or 0) + 1
 
 
 def _number(written: str) -> int:
@@ -516,33 +489,6 @@ def _columns_of_participant(participant: Participant) -> dict[str, Any]:
         "in_lobby": participant.in_lobby,
         "muted": participant.muted,
     }
-
-
-def _call(row: Any) -> Call:  # noqa: ANN401 - a row
-    try:
-        return Call(
-            TenantId.exact(row.tenant),
-            row.call,
-            CallState(row.state),
-            Direction(row.direction),
-            row.subject,
-            row.sequence,
-        )
-    except ValueError as why:
-        raise damaged(f"a call cannot be read: {why}") from why
-
-
-def _participant(row: Any) -> Participant:  # noqa: ANN401 - a row
-    try:
-        who = None
-        if row.kind is not None:
-            kind = IdentityKind(row.kind)
-            who = Identity(kind, row.identity, row.display_name, row.home_tenant)
-        return Participant(
-            row.participant, who, bool(row.answered), bool(row.in_lobby), bool(row.muted)
-        )
-    except ValueError as why:
-        raise damaged(f"a participant cannot be read: {why}") from why
 
 
 def _no_call(call: str) -> UnknownCall:

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHECK_PATIENCE",
+    "RECORD_PATIENCE",
     "WRITE_PATIENCE",
     "Pool",
+    "begin_recording",
     "begin_writing",
     "connect",
     "driver",
@@ -53,6 +55,9 @@ T = TypeVar("T")
 
 WRITE_PATIENCE = 30.0
 """For how many seconds a writer waits for another."""
+
+RECORD_PATIENCE = 3.0
+"""For how many seconds what is recorded of a request waits for others: longer nobody asks."""
 
 CHECK_PATIENCE = 0.1
 """For how many seconds a check waits for the file; then it can't tell."""
@@ -156,6 +161,20 @@ def settle_journal(connection: Any) -> None:  # noqa: ANN401
 
     # Of two that change it at once SQLite turns one away, and does not wait.
     _until_free(settle, WRITE_PATIENCE)
+
+
+def begin_recording(connection: Any) -> None:  # noqa: ANN401
+    """
+    As `begin_writing`, for what somebody waits for who gives up after a few seconds.
+
+    Raises:
+        driver.Error: the lock was not to be had within `RECORD_PATIENCE`.
+    """
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        _until_free(lambda: connection.execute("BEGIN IMMEDIATE"), RECORD_PATIENCE)
+    finally:
+        _be_patient(connection)
 
 
 def begin_writing(connection: Any) -> None:  # noqa: ANN401

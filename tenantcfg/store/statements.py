@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Dialect, FromClause, Select, Table
 
-__all__ = ["compiled", "one_question", "reasons", "searches"]
+__all__ = ["compiled", "reasons", "searches"]
 
 # As both databases take it, once the parameters are written as each driver wants them.
 _NAMED = DefaultDialect(paramstyle="named")
@@ -71,11 +71,6 @@ def searches() -> dict[str, str]:
 
 def _text(statement: Select[Any], dialect: Dialect) -> str:
     return " ".join(str(statement.compile(dialect=dialect)).split())
-
-
-def one_question() -> Select[Any]:
-    """The check's statement, to be run in a transaction: of ``tenant``, ``action``, ``app``."""
-    return _one()
 
 
 def _one(*, asked: bool = False) -> Select[Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenantcfg.calls import CallsFailed, CallsUnavailable
-from tenantcfg.meetings import Call, Identity, IdentityKind, Outcome, Participant
+from tenantcfg.meetings import Call, Identity, IdentityKind, Outcome, Participant, Whereabouts
 from tests.calls.controlling import a_removal, asked, removed
 from tests.calls.members import Handle, Member
 from tests.stores import CONTOSO, FABRIKAM
@@ -41,9 +41,10 @@ def test_rooms_are_calls_and_members_are_in_them(janus: Janus) -> None:
             Participant("bob", Identity(IdentityKind.GUEST, "bob", "Bob")),
         )
         assert (page.after, page.total, page.call) == (None, 2, call)
-        ada = asked(janus, lambda one: one.participant(CONTOSO, room, "ada"))
-        assert ada == page.items[0]
-        assert asked(janus, lambda one: one.participant(CONTOSO, room, "eve")) is None
+        ada = asked(janus, lambda one: one.whereabouts(CONTOSO, room, "ada"))
+        assert ada == Whereabouts(call, page.items[0])
+        eve = asked(janus, lambda one: one.whereabouts(CONTOSO, room, "eve"))
+        assert eve == Whereabouts(call, None)
     assert asked(janus, lambda one: one.call(CONTOSO, room)) == call
     assert call in asked(janus, lambda one: one.calls(CONTOSO, after=None, limit=999)).items
 
@@ -68,7 +69,8 @@ def test_pages_go_by_ids(janus: Janus) -> None:
 
 def test_an_unknown_room_is_no_call(janus: Janus) -> None:
     assert asked(janus, lambda one: one.call(CONTOSO, "nowhere")) is None
-    assert asked(janus, lambda one: one.participant(CONTOSO, "nowhere", "ada")) is None
+    ada = asked(janus, lambda one: one.whereabouts(CONTOSO, "nowhere", "ada"))
+    assert ada == Whereabouts(None, None)
     asking = asked(janus, lambda one: one.participants(CONTOSO, "nowhere", after=None, limit=9))
     assert asking is None
     assert removed(janus, "nowhere", "ada") is Outcome.ALREADY_GONE
@@ -91,7 +93,8 @@ def test_another_tenant_reaches_no_room(janus: Janus) -> None:
             assert await controller.call(FABRIKAM, room) is None
             assert not (await controller.calls(FABRIKAM, after=None, limit=9)).items
             assert await controller.participants(FABRIKAM, room, after=None, limit=9) is None
-            assert await controller.participant(FABRIKAM, room, "ada") is None
+            ada = await controller.whereabouts(FABRIKAM, room, "ada")
+            assert ada == Whereabouts(None, None)
             foreign = replace(a_removal(room, "ada"), tenant=FABRIKAM)
             assert await controller.remove(foreign) is Outcome.ALREADY_GONE
             with pytest.raises(CallsFailed, match="another tenant's now"):

@@ -21,7 +21,7 @@ import pytest
 from tenantcfg import Store, TenantId
 from tenantcfg.calls import CallsFailed, CallsUnavailable
 from tenantcfg.calls.threads import StoreThreads
-from tenantcfg.meetings import Call, Outcome, Page, Participant, Refusal, Removal
+from tenantcfg.meetings import Call, Outcome, Page, Participant, Refusal, Removal, Whereabouts
 from tenantcfg.service.participants import Participants, Remover, participants
 from tenantcfg.service.participants.admission import Admission
 from tenantcfg.service.participants.limits import Limit
@@ -83,18 +83,19 @@ class Calls:
     ) -> Page[Participant]:
         del after
         self.limits.append(limit)
-        one = await self.participant(tenant, call, "p-1")
+        one = (await self.whereabouts(tenant, call, "p-1")).participant
         found = () if one is None else (one,)
         # Of which call it is, it does not say.
         return Page(found, None, len(found))
 
-    async def participant(self, tenant: TenantId, call: str, whom: str) -> Participant | None:
-        del tenant, call, whom
+    async def whereabouts(self, tenant: TenantId, call: str, whom: str) -> Whereabouts:
+        del whom
+        of = await self.call(tenant, call)
         if self.before is not None:
             await self.before()
         if isinstance(self.there, Exception):
             raise self.there
-        return self.there
+        return Whereabouts(of, self.there)
 
     async def remove(self, removal: Removal) -> Outcome:
         del removal

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MANY = 50
 """More than an event loop has threads on any machine: 32 at most."""
-SOME = 2
+SOME = 1
 IN_LINE = "SELECT count(*) FROM pg_locks WHERE relation = 'removals'::regclass AND NOT granted"
 
 
@@ -57,7 +57,7 @@ def asked(bot: Bot, call: str, participant: str) -> socket.socket:
 
 
 def until_some_wait(blocker: psycopg.Connection[tuple[int]]) -> None:
-    """Wait until removals stand in line for what *blocker* holds."""
+    """Wait until some stand in line for what *blocker* holds."""
     end = time.monotonic() + 20
     while blocker.execute(IN_LINE).fetchall() < [(SOME,)]:
         assert time.monotonic() < end

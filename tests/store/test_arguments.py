@@ -304,5 +304,5 @@ def test_who_waits_is_told_when_what_asks_for_him_is_cancelled(made_postgresql_u
         return told
 
     with Store.open(made_postgresql_url) as store:
-        assert "the check was given up" in str(asyncio.run(ask(store, turns=0)))
-        assert "the check was given up" in str(asyncio.run(ask(store, turns=1)))
+        assert "the question was given up" in str(asyncio.run(ask(store, turns=0)))
+        assert "the question was given up" in str(asyncio.run(ask(store, turns=1)))

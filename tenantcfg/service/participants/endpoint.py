@@ -30,6 +30,7 @@ from tenantcfg.service.participants.answers import (
 from tenantcfg.service.participants.options import none_of, options_of
 from tenantcfg.service.participants.paths import target_of
 from tenantcfg.service.participants.resources import OF_CALL, OF_PARTICIPANT
+from tenantcfg.store.rounds import Refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,8 +166,8 @@ class Participants:
         call, whom = target.ids()
         if call is None or whom is None:
             raise Fault("pathNotFound", "There is nothing at this path.")
-        await self._lookups.going_on(holder.tenant, call)
-        self._require_answered(await self._lookups.participant(holder.tenant, call, whom))
+        found, _ = await self._lookups.participant(holder.tenant, call, whom)
+        self._require_answered(found)
         _require_condition(request)
         return await self._removed(asked, holder, call, whom)
 
@@ -180,6 +181,9 @@ class Participants:
 
     async def _require_no_body(self, request: Request) -> None:
         length = request.one(b"content-length")
+        if length is None and not request.all(b"transfer-encoding"):
+            # As nearly always: without either there is none (RFC 9112 section 6.3).
+            return
         if length is not None and 0 < int(length) <= self._max_body:
             raise _body_not_allowed()
         try:
@@ -258,8 +262,7 @@ class Participants:
             participant=whom,
         )
         try:
-            stored = self._threads.write(self._store.removals.refuse, refusal)
-            await in_time(self._store, stored)
+            await in_time(self._store, self._threads.write(Refuse(refusal)))
         except TenantcfgError as why:
             raise self._fault(why) from why
 

@@ -51,21 +51,20 @@ class Lookups:
             raise _no_call()
         return found
 
-    async def going_on(self, tenant: TenantId, call: str) -> Call:
-        """The same, for those who are in it: of a call that has ended there are none (P19)."""
-        return _going_on(await self.call(tenant, call))
-
-    async def participant(self, tenant: TenantId, call: str, whom: str) -> Participant:
+    async def participant(self, tenant: TenantId, call: str, whom: str) -> tuple[Participant, Call]:
         """
-        The one of this id in a call that there is.
+        The one of this id, and the call that they are in; of one that has ended nobody is (P19).
 
         Raises:
             Fault: there is none; who was removed by this service is told apart (P13).
         """
-        found = await controlled(self._controller.participant(tenant, call, whom))
-        if found is None:
+        found = await controlled(self._controller.whereabouts(tenant, call, whom))
+        if found.call is None:
+            raise _no_call()
+        of = _going_on(found.call)
+        if found.participant is None:
             raise await self.gone(tenant, call, whom)
-        return found
+        return found.participant, of
 
     async def gone(self, tenant: TenantId, call: str, whom: str) -> Fault:
         """What is said of one who is not in the call, or not any more."""
@@ -94,8 +93,7 @@ class Lookups:
         self, target: Target, options: Options, tenant: TenantId, call: str, whom: str
     ) -> Members:
         """A participant, as it is answered."""
-        of = await self.going_on(tenant, call)
-        found = await self.participant(tenant, call, whom)
+        found, of = await self.participant(tenant, call, whom)
         return {
             "@odata.context": target.context(f"{_key(call)}/participants/$entity"),
             **_annotated(found, options.selected(participant_members(found, of))),

@@ -19,6 +19,7 @@ from tenantcfg.errors import TenantcfgError
 from tenantcfg.instants import Instant
 from tenantcfg.meetings import Outcome
 from tenantcfg.service.askers import in_time
+from tenantcfg.store.rounds import Begin, Settle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -122,16 +123,7 @@ class Remover:
         return await asyncio.shield(acting)
 
     async def _act(self, removal: Removal) -> Outcome | Deny:
-        begun = self._threads.write(
-            self._store.removals.begin,
-            removal.request_id,
-            tenant=removal.tenant,
-            app=removal.app,
-            call=removal.call,
-            participant=removal.participant,
-            controller=self._controller.name,
-        )
-        decision = await in_time(self._store, begun)
+        decision = await in_time(self._store, self._threads.write(Begin(removal)))
         if isinstance(decision, Deny):
             return decision
         outcome = Outcome.UNKNOWN
@@ -178,8 +170,7 @@ class Remover:
         return Outcome.ALREADY_GONE if self._controller.settles else Outcome.REMOVED
 
     async def _settle(self, removal: Removal, outcome: Outcome, why: str | None = None) -> Outcome:
-        settle = self._store.removals.settle
-        settled = self._threads.write(settle, removal.request_id, outcome, why)
+        settled = self._threads.write(Settle(removal.request_id, outcome, why))
         return await in_time(self._store, settled)
 
     # What was left open
