@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.decision import Deny, Permit

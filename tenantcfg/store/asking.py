@@ -89,37 +89,19 @@ class _Facts:
 class Asks:
     """The questions of services; see `Store.ask`."""
 
-    def __init__(self, checks: Checks, readers: Readers, *, gathered: bool) -> None:
+    def __init__(self, checks: Checks, readers: Readers, *, in_place: bool) -> None:
         self._checks = checks
         self._readers = readers
-        self._gatherer: Gatherer[_Asked, _Facts, Answered] | None
-        self._gatherer = Gatherer(self) if gathered else None
+        self._gatherer: Gatherer[_Asked, _Facts, Answered]
+        self._gatherer = Gatherer(self, in_place=in_place)
 
     async def ask(
         self, questions: Sequence[Pair], key: str | None, action: str, at_least: int
     ) -> Answered:
         """The decisions on *questions* and the facts of *key*, on one snapshot."""
         require_least(at_least)
-        several = pairs(questions)
-        if self._gatherer is None and len(several) <= 1:
-            return self._in_place(several, as_key(key), action, at_least)
-        asked = _Asked(several, as_key(key), action, at_least)
-        if self._gatherer is not None:
-            return await self._gatherer.ask(asked)
-        (facts,) = self.facts([asked])
-        return self.answer(asked, facts)
-
-    def _in_place(
-        self, questions: Sequence[Pair], key: str, action: str, at_least: int
-    ) -> Answered:
-        """As `facts` and `answer`, for the one question that is nearly always asked alone."""
-        row = self._one(questions, key, action)
-        if at_least:
-            self._checks.require(row, at_least)
-        if not questions:
-            return answered_by(row, ())
-        facts = (*row[:6], row[-1])
-        return answered_by(row, (self._checks.decided(questions[0], facts, action, 0),))
+        asked = _Asked(pairs(questions), as_key(key), action, at_least)
+        return await self._gatherer.ask(asked)
 
     def size(self, asked: _Asked) -> int:
         """See `Asking.size`."""

@@ -1,9 +1,10 @@
 """
 Concurrent questions answered together, where a round trip costs.
 
-Those that wait in an event loop are asked by one statement, in a thread. While it is under
-way others gather, and are asked next: the busier the loop, the more go together. Each
-snapshot is taken after its questions arrived, so this is as fresh as a single question.
+Those that wait in an event loop are asked by one statement: of a server in a thread, and while
+it is under way others gather, and are asked next; of a file in place, at the end of the loop's
+turn. The busier the loop, the more go together. Each snapshot is taken after its questions
+arrived, so this is as fresh as a single question.
 """
 
 from __future__ import annotations
@@ -40,17 +41,22 @@ class Asking(Protocol[Asked_contra, Facts, Answer_co]):
         """How many rows it takes to answer, 1 at least."""
 
     def facts(self, asked: Sequence[Asked_contra]) -> Sequence[Facts]:
-        """The facts about each of *asked*, by one statement; called in a thread."""
+        """The facts about each of *asked*, by one statement; called in a thread, or in place."""
 
     def answer(self, asked: Asked_contra, facts: Facts) -> Answer_co:
         """What *facts* come to; an error of ours is of this question alone."""
 
 
 class Gatherer(Generic[Asked, Facts, Answer]):
-    """Those who wait with one kind of question, for each loop."""
+    """
+    Those who wait with one kind of question, for each loop.
 
-    def __init__(self, asking: Asking[Asked, Facts, Answer]) -> None:
+    *in_place*: they are asked in the loop's own thread, which is shorter than a hop to another.
+    """
+
+    def __init__(self, asking: Asking[Asked, Facts, Answer], *, in_place: bool = False) -> None:
         self._asking = asking
+        self._in_place = in_place
         self._queues: WeakKeyDictionary[AbstractEventLoop, _Queue[Asked, Facts, Answer]]
         self._queues = WeakKeyDictionary()
 
@@ -59,7 +65,7 @@ class Gatherer(Generic[Asked, Facts, Answer]):
         loop = asyncio.get_running_loop()
         queue = self._queues.get(loop)
         if queue is None:
-            queue = self._queues[loop] = _Queue(self._asking)
+            queue = self._queues[loop] = _Queue(self._asking, in_place=self._in_place)
         return await queue.put(loop, asked)
 
 
@@ -67,8 +73,9 @@ _GIVEN_UP = Unavailable("the check was given up", why="what asked was cancelled"
 
 
 class _Queue(Generic[Asked, Facts, Answer]):
-    def __init__(self, asking: Asking[Asked, Facts, Answer]) -> None:
+    def __init__(self, asking: Asking[Asked, Facts, Answer], *, in_place: bool) -> None:
         self._asking = asking
+        self._in_place = in_place
         self._waiting: list[tuple[Asked, Future[Answer]]] = []
         self._under_way = 0
         self._called = False
@@ -90,6 +97,9 @@ class _Queue(Generic[Asked, Facts, Answer]):
             self._waiting = [one for one in self._waiting if not one[1].done()]
         while self._waiting and self._under_way < _AT_ONCE:
             batch = self._next_batch()
+            if self._in_place:
+                self._answer_now(batch)
+                continue
             self._under_way += 1
             task = loop.create_task(self._answer(loop, batch))
             self._tasks.add(task)
@@ -125,14 +135,24 @@ class _Queue(Generic[Asked, Facts, Answer]):
     ) -> None:
         questions = [asked for asked, _ in batch]
         try:
-            found = await loop.run_in_executor(None, self._asking.facts, questions)
-            for (asked, answer), facts in zip(batch, found, strict=True):
-                if not answer.done():
-                    self._settle(answer, asked, facts)
+            self._settle_all(batch, await loop.run_in_executor(None, self._asking.facts, questions))
         except Exception as why:  # noqa: BLE001 - whoever waits is told, whatever it is
-            for _, answer in batch:
-                if not answer.done():
-                    answer.set_exception(_own(why))
+            _fail_all(batch, why)
+
+    def _answer_now(self, batch: list[tuple[Asked, Future[Answer]]]) -> None:
+        try:
+            self._settle_all(batch, self._asking.facts([asked for asked, _ in batch]))
+        except BaseException as why:
+            _fail_all(batch, why)
+            if not isinstance(why, Exception):
+                raise
+
+    def _settle_all(
+        self, batch: list[tuple[Asked, Future[Answer]]], found: Sequence[Facts]
+    ) -> None:
+        for (asked, answer), facts in zip(batch, found, strict=True):
+            if not answer.done():
+                self._settle(answer, asked, facts)
 
     def _settle(self, answer: Future[Answer], asked: Asked, facts: Facts) -> None:
         try:
@@ -142,7 +162,13 @@ class _Queue(Generic[Asked, Facts, Answer]):
             answer.set_exception(why)
 
 
-def _own(why: Exception) -> TenantcfgError:
+def _fail_all(batch: Sequence[tuple[object, Future[Answer]]], why: BaseException) -> None:
+    for _, answer in batch:
+        if not answer.done():
+            answer.set_exception(_own(why))
+
+
+def _own(why: BaseException) -> TenantcfgError:
     """
     An error for one of those who wait: each raises it, and what is raised grows its traceback.
 

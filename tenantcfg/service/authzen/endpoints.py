@@ -33,7 +33,7 @@ from tenantcfg.service.http import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from tenantcfg.service.authzen.model import (
         Asker,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         Recorder,
         Snapshot,
     )
-    from tenantcfg.service.authzen.reading import Batch, Paging
+    from tenantcfg.service.authzen.reading import Paging
     from tenantcfg.service.http import Endpoint, Headers, Request
 
 __all__ = ["authzen", "freshness_of", "require_json", "stamped"]
@@ -130,16 +130,14 @@ class _Layer:
 
     async def evaluation(self, request: Request) -> Answer:
         """Access Evaluation (check W12 to W14)."""
-        asker, question, fresh = await self._received(request, lambda told, _: question_of(told))
+        asker, question, fresh = await self._received(request, lambda body, _: question_of(body))
         return await self._alone(request, _EVALUATION, question, asker, fresh)
 
     async def evaluations(self, request: Request) -> Answer:
         """Access Evaluations, the batch (check W15 to W26)."""
-
-        def read(members: Mapping[str, Any], _: Asker) -> Batch | Question:
-            return batch_of(members, self._max_batch) or question_of(members)
-
-        asker, asked, fresh = await self._received(request, read)
+        asker, asked, fresh = await self._received(
+            request, lambda body, _: batch_of(body, self._max_batch)
+        )
         if isinstance(asked, Question):
             return await self._alone(request, _EVALUATIONS, asked, asker, fresh)
         questions = [item for item in asked.items if isinstance(item, Question)]
@@ -167,7 +165,8 @@ class _Layer:
     def searching(self, sought: Sought) -> Endpoint:
         """The search for what is *sought* (check W27 to W34)."""
 
-        def read(members: Mapping[str, Any], asker: Asker) -> tuple[Search, Paging, bytes]:
+        def read(body: bytes, asker: Asker) -> tuple[Search, Paging, bytes]:
+            members = strict_json(body)
             question, paging = sought_of(members, sought), paging_of(members)
             query = self._tokens.query(sought, question, asker)
             return Search(sought, question, *self._place(paging, query)), paging, query
@@ -198,7 +197,7 @@ class _Layer:
     async def _received(
         self,
         request: Request,
-        read: Callable[[Mapping[str, Any], Asker], T],
+        read: Callable[[bytes, Asker], T],
         *,
         searching: bool = False,
     ) -> tuple[Asker, T, Freshness]:
@@ -210,8 +209,8 @@ class _Layer:
         await self._askers.known(asker, searching=searching, anew=False)
         try:
             require_json(request)
-            members = strict_json(await request.body(self._max_body))
-            return asker, read(members, asker), freshness_of(request)
+            body = await request.body(self._max_body)
+            return asker, read(body, asker), freshness_of(request)
         except Problem:
             # Who is not known any more, or may not ask, learns nothing of what was wrong (check
             # W40, W41).
