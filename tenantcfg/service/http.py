@@ -213,6 +213,11 @@ class Request:
             raise Problem("invalid_request", f"the header {name.decode()} was sent twice")
         return value
 
+    def sole(self, name: bytes) -> bytes | None:
+        """The value of the header *name*; None without it, and where it was sent twice."""
+        value = self._headers.get(name)
+        return None if self._some_twice and len(self.all(name)) > 1 else value
+
     @property
     def peer(self) -> str | None:
         """The address of who is connected; None over a unix socket."""

@@ -13,7 +13,7 @@ import asyncio
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from tenantcfg.decision import MAX_BATCH
 from tenantcfg.errors import TenantcfgError, Unavailable
@@ -59,21 +59,37 @@ class Gatherer(Generic[Asked, Facts, Answer]):
         self._in_place = in_place
         self._queues: WeakKeyDictionary[AbstractEventLoop, _Queue[Asked, Facts, Answer]]
         self._queues = WeakKeyDictionary()
+        self._last: _Queue[Asked, Facts, Answer] | None = None
 
-    async def ask(self, asked: Asked) -> Answer:
+    def ask(self, asked: Asked) -> Future[Answer]:
         """The answer to *asked*, which is asked together with others that wait."""
         loop = asyncio.get_running_loop()
+        queue = self._last
+        # Nearly always there is one loop; to look it up costs as much as to wait in its queue.
+        if queue is None or queue.loop() is not loop:
+            queue = self._last = self._of(loop)
+        return queue.put(loop, asked)
+
+    def _of(self, loop: AbstractEventLoop) -> _Queue[Asked, Facts, Answer]:
         queue = self._queues.get(loop)
         if queue is None:
-            queue = self._queues[loop] = _Queue(self._asking, in_place=self._in_place)
-        return await queue.put(loop, asked)
+            queue = _Queue(self._asking, in_place=self._in_place, loop=ref(loop))
+            self._queues[loop] = queue
+        return queue
 
 
 _GIVEN_UP = Unavailable("the check was given up", why="what asked was cancelled", hint="ask again")
 
 
 class _Queue(Generic[Asked, Facts, Answer]):
-    def __init__(self, asking: Asking[Asked, Facts, Answer], *, in_place: bool) -> None:
+    def __init__(
+        self,
+        asking: Asking[Asked, Facts, Answer],
+        *,
+        in_place: bool,
+        loop: ref[AbstractEventLoop],
+    ) -> None:
+        self.loop = loop
         self._asking = asking
         self._in_place = in_place
         self._waiting: list[tuple[Asked, Future[Answer]]] = []

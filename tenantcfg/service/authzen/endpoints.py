@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -56,6 +57,7 @@ _DENIED: Final = {"decision": False}
 _PERMITTED: Final = b'{"decision":true}'
 MAX_BODY: Final = 1024 * 1024
 MAX_BATCH: Final = 1_000
+_ANY: Final = Freshness()
 _REVISION: Final = re.compile(rb"[0-9]{1,18}")
 _EVALUATION: Final = "/access/v1/evaluation"
 _EVALUATIONS: Final = "/access/v1/evaluations"
@@ -227,6 +229,8 @@ def freshness_of(request: Request) -> Freshness:
     """
     revision = request.one(b"tenantcfg-min-revision")
     store = request.one(b"tenantcfg-store")
+    if revision is None and store is None:
+        return _ANY
     if revision is not None and not _REVISION.fullmatch(revision):
         raise Problem("invalid_request", "Tenantcfg-Min-Revision is not a whole number")
     return Freshness(int(revision or 0), None if store is None else store.decode("latin-1"))
@@ -236,14 +240,20 @@ def stamped(snapshot: Snapshot) -> Headers:
     """The headers that say where an answer was read (check C7, C8)."""
     if snapshot.revision is None or snapshot.store is None:
         return ()
-    read = (
-        (b"tenantcfg-revision", str(int(snapshot.revision)).encode()),
-        (b"tenantcfg-store", snapshot.store.encode()),
-    )
+    read = _place(snapshot.store, snapshot.revision)
     if snapshot.lag is None:
         return read
     # Rounded up, as it is the most that it can be.
     return (*read, (b"tenantcfg-lag", f"{ceil(snapshot.lag * 1000) / 1000:.3f}".encode()))
+
+
+@lru_cache(maxsize=16)
+def _place(store: str, revision: int) -> Headers:
+    # Kept, as many answers in a row are read at the same place.
+    return (
+        (b"tenantcfg-revision", str(int(revision)).encode()),
+        (b"tenantcfg-store", store.encode()),
+    )
 
 
 def require_json(request: Request) -> None:
@@ -254,6 +264,8 @@ def require_json(request: Request) -> None:
         Problem: ``invalid_content_type``.
     """
     kind = request.one(b"content-type") or b""
+    if kind == JSON[1]:
+        return
     if kind.partition(b";")[0].strip().lower() != b"application/json":
         raise Problem("invalid_content_type", "Content-Type is not application/json")
 
