@@ -41,6 +41,7 @@ __all__ = [
     "bearer_of",
     "strict_json",
     "told_of",
+    "written",
 ]
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -150,9 +151,14 @@ class OwnWords(Protocol):
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
+def written(members: object) -> bytes:
+    """*members* as JSON."""
+    return _ENCODER.encode(members).encode()
+
+
 def answered(members: object, *, status: int = 200, headers: Headers = ()) -> Answer:
     """*members* as JSON, not to be stored (check C5)."""
-    return Answer(status, _ENCODER.encode(members).encode(), (JSON, NO_STORE, *headers))
+    return Answer(status, written(members), (JSON, NO_STORE, *headers))
 
 
 class Request:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -31,11 +31,13 @@ from tenantcfg.service.http import (
     Problem,
     answered,
     strict_json,
+    written,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tenantcfg.errors import Reason
     from tenantcfg.service.authzen.model import (
         Asker,
         Askers,
@@ -53,7 +55,7 @@ __all__ = ["authzen", "freshness_of", "require_json", "stamped"]
 
 T = TypeVar("T")
 
-_DENIED: Final = {"decision": False}
+_DENIED: Final = b'{"decision":false}'
 _PERMITTED: Final = b'{"decision":true}'
 MAX_BODY: Final = 1024 * 1024
 MAX_BATCH: Final = 1_000
@@ -151,8 +153,8 @@ class _Layer:
             pairs = zip(asked.items, answers, strict=False)
             items = [Item(*pair, place) for place, pair in enumerate(pairs)]
             await self._recorder.record(request, _EVALUATIONS, items, judged)
-        members = [_decision(one, reasons=asked.reasons) for one in answers]
-        return answered({"evaluations": members}, headers=stamped(judged.snapshot))
+        decisions = b",".join([_decision(one, reasons=asked.reasons) for one in answers])
+        return _said(b'{"evaluations":[%b]}' % decisions, judged)
 
     async def _alone(
         self, request: Request, endpoint: str, question: Question, asker: Asker, fresh: Freshness
@@ -274,27 +276,34 @@ def _single(judged: Judged) -> Answer:
     (outcome,) = judged.outcomes
     if isinstance(outcome, Barred):
         raise _barred(stamped(judged.snapshot))
-    if isinstance(outcome, Permit):
-        return Answer(200, _PERMITTED, (JSON, NO_STORE, *stamped(judged.snapshot)))
-    return answered(_decision(outcome, reasons=True), headers=stamped(judged.snapshot))
+    return _said(_decision(outcome, reasons=True), judged)
+
+
+def _said(body: bytes, judged: Judged) -> Answer:
+    return Answer(200, body, (JSON, NO_STORE, *stamped(judged.snapshot)))
 
 
 def _barred(headers: Headers = ()) -> Problem:
     return Problem("forbidden", "this key may not ask about this tenant", headers)
 
 
-def _decision(outcome: Outcome | Problem, *, reasons: bool) -> dict[str, Any]:
+def _decision(outcome: Outcome | Problem, *, reasons: bool) -> bytes:
     """One decision on the wire (check R1, R2, W24)."""
     match outcome:
         case Permit():
-            return {"decision": True}
+            return _PERMITTED
         case Deny(reason=reason):
-            return {"decision": False, "context": {"reason": reason}} if reasons else _DENIED
+            return _denial(reason) if reasons else _DENIED
         case Barred():
             return _decision(_barred(), reasons=reasons)
         case Problem():
             error = {"status": outcome.status, "message": outcome.message}
-            return {"decision": False, "context": {"error": error}}
+            return written({"decision": False, "context": {"error": error}})
+
+
+@cache
+def _denial(reason: Reason) -> bytes:
+    return written({"decision": False, "context": {"reason": reason}})
 
 
 def _cut(outcomes: Sequence[Outcome | Problem], semantic: Semantic) -> Sequence[Outcome | Problem]:
