@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing import parent_process
 from signal import SIG_IGN, SIGHUP, SIGTERM, signal
 from typing import TYPE_CHECKING, Any, Final
@@ -158,10 +159,12 @@ class _Parts:
             return None
         from tenantcfg.service.decision_log import recorder_of  # noqa: PLC0415 - only if wanted
 
+        # Found once for each outcome: to look it up costs more than to count.
+        counter = cache(logged.labels)
         recorder = recorder_of(
             told.decision_log_url,
             told.decision_log_mode,
-            lambda outcome, number: logged.labels(outcome).inc(number),
+            lambda outcome, number: counter(outcome).inc(number),
             self._metrics.waiting.set,
         )
         self._stops.insert(1, recorder.close)
