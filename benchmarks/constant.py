@@ -19,6 +19,7 @@ from tenantcfg.service.http import Answer
 from tenantcfg.service.operations import Metrics, Operations, log_as_json
 from tenantcfg.service.server import run
 from tenantcfg.service.settings import Bind, ServiceSettings
+from tenantcfg.service.worker import settle
 
 if TYPE_CHECKING:
     from tenantcfg.service.http import Receive, Request, Scope, Send
@@ -41,6 +42,7 @@ class Constant:
             await request.body(MAX_BODY)
             return self.answer
 
+        settle()
         return Application({self.path.encode(): same}, watcher=Operations(Metrics()))
 
 
@@ -53,6 +55,7 @@ class Bare:
 
     def __call__(self) -> Application:
         """The application, as far as the server needs it."""
+        settle()
         return _Messages(self.answer)
 
 

@@ -29,7 +29,7 @@ MAX_TENANTS = 1_000
 
 _TEXT = re.compile(r"tcfg_([a-z2-7]{12})_([A-Za-z0-9_-]{43})")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
-_NOBODY = bytes(32)
+_NOBODY = "00" * 32
 
 
 class Right(StrEnum):
@@ -49,10 +49,17 @@ class ServiceKey:
     A key as it is shown once and presented with each request: ``tcfg_ID_SECRET``.
 
     The secret stands in no representation of it.
+
+    Attributes:
+        digest: the SHA-256 of the secret, in hexadecimal: what the store keeps.
     """
 
     id: str
     secret: str = field(repr=False)
+    digest: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", sha256(self.secret.encode("ascii")).hexdigest())
 
     @classmethod
     def new(cls, random: Callable[[int], bytes]) -> ServiceKey:
@@ -77,11 +84,6 @@ class ServiceKey:
     def text(self) -> str:
         """The whole key, with its secret."""
         return f"tcfg_{self.id}_{self.secret}"
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the secret, in hexadecimal: what the store keeps."""
-        return sha256(self.secret.encode("ascii")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,8 @@ def admits(facts: KeyFacts | None, presented: ServiceKey, now: Instant) -> bool:
 
     The comparison takes as long for a wrong secret as for an unknown key.
     """
-    kept = bytes.fromhex(facts.digest) if facts else _NOBODY
-    same = hmac.compare_digest(kept, sha256(presented.secret.encode("ascii")).digest())
+    kept = facts.digest if facts else _NOBODY
+    same = hmac.compare_digest(kept, presented.digest)
     if facts is None or not same:
         return False
     return facts.expires_at is None or now < facts.expires_at

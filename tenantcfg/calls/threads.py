@@ -44,7 +44,7 @@ class StoreThreads:
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="calls-written")
         self._gatherer: Gatherer[Write[Any], object, object]
         rounds = store.removals.rounds
-        self._gatherer = Gatherer(rounds, self._writers, _WRITERS, rounds.rest)
+        self._gatherer = Gatherer(rounds, threads=self._writers, at_once=_WRITERS, rest=rounds.rest)
 
     async def read(self, ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What *ask* gives, which only reads."""

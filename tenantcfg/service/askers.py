@@ -56,9 +56,10 @@ _PROXIED_FAMILY: Final = b"x-forwarded-"
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """Who presented a service key."""
+    """Who presented a service key; *shown*: the whole value of the header it came in."""
 
     key: ServiceKey = field(repr=False)
+    shown: bytes = field(repr=False)
 
     @property
     def identity(self) -> str:
@@ -86,22 +87,27 @@ class KeyHolders:
     def __init__(self, store: Store, standby: Standby | None = None) -> None:
         self._store = store
         self._standby = standby
-        self._seen: dict[str, _Seen] = {}
+        # By what is shown, so that a key that comes again is neither read nor hashed again.
+        self._seen: dict[bytes, _Seen] = {}
 
     def presented(self, request: Request) -> KeyHolder:
         """The key in ``Authorization: Bearer``; see `Askers.presented`."""
+        shown = request.sole(b"authorization") or b""
+        seen = self._seen.get(shown)
+        if seen is not None:
+            return seen.holder
         try:
-            return KeyHolder(ServiceKey.parse(bearer(request)))
+            return KeyHolder(ServiceKey.parse(bearer_of(shown)), shown)
         except InvalidInput as why:
             raise unknown() from why
 
     async def known(self, asker: KeyHolder, *, searching: bool, anew: bool) -> None:
         """See `Askers.known`."""
-        text, rights = asker.key.text, MAY_SEARCH if searching else MAY_CHECK
-        seen = None if anew else self._seen.get(text)
+        shown, rights = asker.shown, MAY_SEARCH if searching else MAY_CHECK
+        seen = None if anew else self._seen.get(shown)
         if seen is not None and seen.until > time.monotonic() and seen.may(rights):
             return
-        self._seen.pop(text, None)
+        self._seen.pop(shown, None)
         facts = None if anew else await self._known_to_standby(asker, rights)
         if facts is None:
             answered = await told(self._store, self._store.ask((), key=asker.key.id))
@@ -110,7 +116,7 @@ class KeyHolders:
             return
         if len(self._seen) >= _SEEN_MOST:
             self._seen.clear()
-        self._seen[text] = _Seen(time.monotonic() + _SEEN_FOR, facts.rights)
+        self._seen[shown] = _Seen(asker, time.monotonic() + _SEEN_FOR, facts.rights)
 
     async def _known_to_standby(self, asker: KeyHolder, rights: Sequence[Right]) -> KeyFacts | None:
         """The facts of the key, where a standby admits it; None: the store has to be asked."""
@@ -127,8 +133,9 @@ class KeyHolders:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a key that was in force may, and until when nobody looks again."""
+    """Who held a key that was in force, until when nobody looks again, and what it may."""
 
+    holder: KeyHolder
     until: float
     rights: frozenset[Right]
 
@@ -161,7 +168,7 @@ def require_direct(request: Request, otherwise: str) -> None:
         raise Problem("forbidden", otherwise)
 
 
-async def told(store: Store, asked: Awaitable[T]) -> T:
+def told(store: Store, asked: Awaitable[T]) -> Awaitable[T]:
     """
     What *store* answers, if it does in time (check C6).
 
@@ -170,7 +177,7 @@ async def told(store: Store, asked: Awaitable[T]) -> T:
     Raises:
         Unavailable: it has not.
     """
-    return await (asked if store.dialect == "sqlite" else in_time(store, asked))
+    return asked if store.dialect == "sqlite" else in_time(store, asked)
 
 
 async def in_time(store: Store, asked: Awaitable[T]) -> T:
@@ -194,8 +201,7 @@ def bearer(request: Request) -> str:
     Raises:
         Problem: ``unauthenticated``: there is none, or two.
     """
-    values = request.all(b"authorization")
-    token = bearer_of(values[0]) if len(values) == 1 else ""
+    token = bearer_of(request.sole(b"authorization") or b"")
     if not token:
         raise unknown()
     return token

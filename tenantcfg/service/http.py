@@ -41,6 +41,7 @@ __all__ = [
     "bearer_of",
     "strict_json",
     "told_of",
+    "written",
 ]
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -150,9 +151,14 @@ class OwnWords(Protocol):
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
+def written(members: object) -> bytes:
+    """*members* as JSON."""
+    return _ENCODER.encode(members).encode()
+
+
 def answered(members: object, *, status: int = 200, headers: Headers = ()) -> Answer:
     """*members* as JSON, not to be stored (check C5)."""
-    return Answer(status, _ENCODER.encode(members).encode(), (JSON, NO_STORE, *headers))
+    return Answer(status, written(members), (JSON, NO_STORE, *headers))
 
 
 class Request:
@@ -212,6 +218,11 @@ class Request:
         if value is not None and self._some_twice and len(self.all(name)) > 1:
             raise Problem("invalid_request", f"the header {name.decode()} was sent twice")
         return value
+
+    def sole(self, name: bytes) -> bytes | None:
+        """The value of the header *name*; None without it, and where it was sent twice."""
+        value = self._headers.get(name)
+        return None if self._some_twice and len(self.all(name)) > 1 else value
 
     @property
     def peer(self) -> str | None:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from tenantcfg.configuration import REMOVE_PARTICIPANT
 from tenantcfg.decision import Deny, Permit
@@ -26,7 +27,7 @@ from tenantcfg.service.authzen.model import Action, Barred, Judged, Page, Snapsh
 from tenantcfg.service.http import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from tenantcfg.decision import Decision
     from tenantcfg.keys import KeyFacts, Right
@@ -39,6 +40,7 @@ __all__ = ["StoreDecisions", "tenant_of"]
 APPLICATION: Final = "application"
 TENANT: Final = "tenant"
 PARTICIPANT: Final = "participant"
+_RESOURCES: Final = frozenset({TENANT, PARTICIPANT})
 
 Caller = KeyHolder | Anyone
 
@@ -57,30 +59,36 @@ class StoreDecisions:
 
     async def judge(self, questions: Sequence[Question], asker: Caller, fresh: Freshness) -> Judged:
         """See `Decisions.judge`."""
-        pairs = [(tenant_of(one) or "", one.subject.id) for one in questions]
-
-        def ask(store: Store, least: int) -> Awaitable[Answered]:
-            return store.ask(pairs, key=_key(asker), at_least=least)
-
-        answered, facts, lag = await self._read(ask, asker, fresh)
-        both = zip(questions, answered.decisions, strict=True)
-        outcomes = [_outcome(question, decision, answered, facts) for question, decision in both]
+        tenants = [tenant_of(one) for one in questions]
+        pairs = [
+            (tenant or "", one.subject.id) for one, tenant in zip(questions, tenants, strict=True)
+        ]
+        answered, facts, lag = await self._read(pairs, asker, fresh)
+        outcomes = [
+            _outcome(question, tenant, decision, facts)
+            for question, tenant, decision in zip(
+                questions, tenants, answered.decisions, strict=True
+            )
+        ]
         name = None if facts is None else facts.name
         return Judged(outcomes, Snapshot(answered.store_id, answered.revision, lag), name)
 
     async def _read(
-        self, ask: Callable[[Store, int], Awaitable[Answered]], asker: Caller, fresh: Freshness
+        self, pairs: Sequence[tuple[str, str]], asker: Caller, fresh: Freshness
     ) -> tuple[Answered, KeyFacts | None, float | None]:
         """What is answered, the facts of the key that asks, and by how much that is behind."""
+        key = _key(asker)
         if self._standby is not None:
-            read = await self._standby.read(fresh, ask)
+            read = await self._standby.read(
+                fresh, lambda store, least: store.ask(pairs, key=key, at_least=least)
+            )
             with suppress(Problem):
                 if read is not None:
                     facts = _admitted(read.answered, asker, fresh, MAY_CHECK)
                     return read.answered, facts, read.lag if self._says_lag else None
         # How fresh it is is judged by what was read: after a restore a revision is one of
         # another history, and not of the one that the store had when it was opened (check C8).
-        answered = await told(self._store, ask(self._store, 0))
+        answered = await told(self._store, self._store.ask(pairs, key=key))
         facts = _admitted(answered, asker, fresh, MAY_CHECK)
         return answered, facts, 0.0 if self._says_lag else None
 
@@ -122,7 +130,7 @@ class StoreDecisions:
         asked = self._store.ask([pair], key=_key(asker))
         answered = await told(self._store, asked)
         facts = _admitted(answered, asker, fresh, MAY_SEARCH)
-        outcome = _outcome(question, answered.decisions[0], answered, facts)
+        outcome = _outcome(question, tenant_of(question), answered.decisions[0], facts)
         names = [REMOVE_PARTICIPANT] if isinstance(outcome, Permit) else []
         rest = [name for name in names if name > search.after]
         page = rest[: search.limit]
@@ -143,25 +151,24 @@ def tenant_of(question: Question) -> str | None:
 
 
 def _outcome(
-    question: Question, decision: Decision, answered: Answered, facts: KeyFacts | None
+    question: Question, tenant: str | None, decision: Decision, facts: KeyFacts | None
 ) -> Outcome:
-    """The outcome of *question*; reasons win in the order of `Reason`."""
-    tenant = tenant_of(question)
-    if (
-        facts is not None
-        and tenant is not None
-        and not facts.covers(tenant.lower() if is_guid(tenant) else tenant)
-    ):
+    """The outcome of *question* about *tenant*; reasons win in the order of `Reason`."""
+    if facts is not None and facts.tenants is not None and not _covered(facts, tenant):
         return Barred()
     if question.subject.type != APPLICATION:
-        return Deny(Reason.UNSUPPORTED_SUBJECT_TYPE, answered.revision)
-    if question.resource.type not in {TENANT, PARTICIPANT}:
-        return Deny(Reason.UNSUPPORTED_RESOURCE_TYPE, answered.revision)
+        return Deny(Reason.UNSUPPORTED_SUBJECT_TYPE, decision.revision)
+    if question.resource.type not in _RESOURCES:
+        return Deny(Reason.UNSUPPORTED_RESOURCE_TYPE, decision.revision)
     if question.action.name != REMOVE_PARTICIPANT:
-        return Deny(Reason.UNSUPPORTED_ACTION, answered.revision)
+        return Deny(Reason.UNSUPPORTED_ACTION, decision.revision)
     if tenant is None:
-        return Deny(Reason.TENANT_MISSING, answered.revision)
+        return Deny(Reason.TENANT_MISSING, decision.revision)
     return decision
+
+
+def _covered(facts: KeyFacts, tenant: str | None) -> bool:
+    return tenant is None or facts.covers(tenant.lower() if is_guid(tenant) else tenant)
 
 
 def _admitted(

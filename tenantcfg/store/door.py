@@ -207,7 +207,8 @@ class Store:
 
         All are read by one statement, on one snapshot taken after the call began, so that a key
         which was revoked before is not there any more. Whether the one who asks holds the key,
-        and what he may ask with it, is not judged here. In an event loop, as `check_async`.
+        and what he may ask with it, is not judged here. Those who ask in the same turn of an
+        event loop are asked about together, on both kinds of store.
 
         Args:
             questions: pairs of tenant and app; none: only the key is read.
@@ -224,8 +225,8 @@ class Store:
         if self._asks is None:
             from tenantcfg.store.asking import Asks  # noqa: PLC0415
 
-            gathered = self.dialect != "sqlite"
-            self._asks = Asks(self._checks, self._readers, gathered=gathered)
+            in_place = self.dialect == "sqlite"
+            self._asks = Asks(self._checks, self._readers, in_place=in_place)
         return await self._asks.ask(questions, key, action, at_least)
 
     def search(

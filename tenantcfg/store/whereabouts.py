@@ -96,8 +96,9 @@ class Lookups:
 
     def __init__(self, readers: Readers, dialect: str) -> None:
         self._readers = readers
-        self._gatherer: Gatherer[Asked, Row, Whereabouts] | None
-        self._gatherer = None if dialect == "sqlite" else Gatherer(self)
+        self._in_file = dialect == "sqlite"
+        self._gatherer: Gatherer[Asked, Row, Whereabouts]
+        self._gatherer = Gatherer(self, in_place=self._in_file)
 
     async def ask(self, tenant: TenantId, call: str, participant: str) -> Whereabouts:
         """
@@ -110,11 +111,7 @@ class Lookups:
         asked = Asked(
             tenant.value, meeting_id("call", call), meeting_id("participant", participant)
         )
-        if self._gatherer is not None:
-            return await self._gatherer.ask(asked)
-        # A file answers before a thread would begin.
-        (found,) = self.facts([asked])
-        return self.answer(asked, found)
+        return await self._gatherer.ask(asked)
 
     def size(self, asked: Asked) -> int:
         """See `Asking.size`."""
@@ -123,7 +120,7 @@ class Lookups:
 
     def facts(self, asked: Sequence[Asked]) -> Sequence[Row]:
         """See `Asking.facts`."""
-        if self._gatherer is None:
+        if self._in_file:
             return [self._readers.rows(SQLITE, one, 1)[0] for one in asked]
         tenants, calls, participants = (list(column) for column in zip(*asked, strict=True))
         values = {"tenants": tenants, "calls": calls, "participants": participants}

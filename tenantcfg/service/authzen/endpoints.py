@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache, lru_cache
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -30,11 +31,13 @@ from tenantcfg.service.http import (
     Problem,
     answered,
     strict_json,
+    written,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from tenantcfg.errors import Reason
     from tenantcfg.service.authzen.model import (
         Asker,
         Askers,
@@ -45,17 +48,18 @@ if TYPE_CHECKING:
         Recorder,
         Snapshot,
     )
-    from tenantcfg.service.authzen.reading import Batch, Paging
+    from tenantcfg.service.authzen.reading import Paging
     from tenantcfg.service.http import Endpoint, Headers, Request
 
 __all__ = ["authzen", "freshness_of", "require_json", "stamped"]
 
 T = TypeVar("T")
 
-_DENIED: Final = {"decision": False}
+_DENIED: Final = b'{"decision":false}'
 _PERMITTED: Final = b'{"decision":true}'
 MAX_BODY: Final = 1024 * 1024
 MAX_BATCH: Final = 1_000
+_ANY: Final = Freshness()
 _REVISION: Final = re.compile(rb"[0-9]{1,18}")
 _EVALUATION: Final = "/access/v1/evaluation"
 _EVALUATIONS: Final = "/access/v1/evaluations"
@@ -130,16 +134,14 @@ class _Layer:
 
     async def evaluation(self, request: Request) -> Answer:
         """Access Evaluation (check W12 to W14)."""
-        asker, question, fresh = await self._received(request, lambda told, _: question_of(told))
+        asker, question, fresh = await self._received(request, lambda body, _: question_of(body))
         return await self._alone(request, _EVALUATION, question, asker, fresh)
 
     async def evaluations(self, request: Request) -> Answer:
         """Access Evaluations, the batch (check W15 to W26)."""
-
-        def read(members: Mapping[str, Any], _: Asker) -> Batch | Question:
-            return batch_of(members, self._max_batch) or question_of(members)
-
-        asker, asked, fresh = await self._received(request, read)
+        asker, asked, fresh = await self._received(
+            request, lambda body, _: batch_of(body, self._max_batch)
+        )
         if isinstance(asked, Question):
             return await self._alone(request, _EVALUATIONS, asked, asker, fresh)
         questions = [item for item in asked.items if isinstance(item, Question)]
@@ -151,8 +153,8 @@ class _Layer:
             pairs = zip(asked.items, answers, strict=False)
             items = [Item(*pair, place) for place, pair in enumerate(pairs)]
             await self._recorder.record(request, _EVALUATIONS, items, judged)
-        members = [_decision(one, reasons=asked.reasons) for one in answers]
-        return answered({"evaluations": members}, headers=stamped(judged.snapshot))
+        decisions = b",".join([_decision(one, reasons=asked.reasons) for one in answers])
+        return _said(b'{"evaluations":[%b]}' % decisions, judged)
 
     async def _alone(
         self, request: Request, endpoint: str, question: Question, asker: Asker, fresh: Freshness
@@ -167,7 +169,8 @@ class _Layer:
     def searching(self, sought: Sought) -> Endpoint:
         """The search for what is *sought* (check W27 to W34)."""
 
-        def read(members: Mapping[str, Any], asker: Asker) -> tuple[Search, Paging, bytes]:
+        def read(body: bytes, asker: Asker) -> tuple[Search, Paging, bytes]:
+            members = strict_json(body)
             question, paging = sought_of(members, sought), paging_of(members)
             query = self._tokens.query(sought, question, asker)
             return Search(sought, question, *self._place(paging, query)), paging, query
@@ -198,7 +201,7 @@ class _Layer:
     async def _received(
         self,
         request: Request,
-        read: Callable[[Mapping[str, Any], Asker], T],
+        read: Callable[[bytes, Asker], T],
         *,
         searching: bool = False,
     ) -> tuple[Asker, T, Freshness]:
@@ -210,8 +213,8 @@ class _Layer:
         await self._askers.known(asker, searching=searching, anew=False)
         try:
             require_json(request)
-            members = strict_json(await request.body(self._max_body))
-            return asker, read(members, asker), freshness_of(request)
+            body = await request.body(self._max_body)
+            return asker, read(body, asker), freshness_of(request)
         except Problem:
             # Who is not known any more, or may not ask, learns nothing of what was wrong (check
             # W40, W41).
@@ -228,6 +231,8 @@ def freshness_of(request: Request) -> Freshness:
     """
     revision = request.one(b"tenantcfg-min-revision")
     store = request.one(b"tenantcfg-store")
+    if revision is None and store is None:
+        return _ANY
     if revision is not None and not _REVISION.fullmatch(revision):
         raise Problem("invalid_request", "Tenantcfg-Min-Revision is not a whole number")
     return Freshness(int(revision or 0), None if store is None else store.decode("latin-1"))
@@ -237,14 +242,20 @@ def stamped(snapshot: Snapshot) -> Headers:
     """The headers that say where an answer was read (check C7, C8)."""
     if snapshot.revision is None or snapshot.store is None:
         return ()
-    read = (
-        (b"tenantcfg-revision", str(int(snapshot.revision)).encode()),
-        (b"tenantcfg-store", snapshot.store.encode()),
-    )
+    read = _place(snapshot.store, snapshot.revision)
     if snapshot.lag is None:
         return read
     # Rounded up, as it is the most that it can be.
     return (*read, (b"tenantcfg-lag", f"{ceil(snapshot.lag * 1000) / 1000:.3f}".encode()))
+
+
+@lru_cache(maxsize=16)
+def _place(store: str, revision: int) -> Headers:
+    # Kept, as many answers in a row are read at the same place.
+    return (
+        (b"tenantcfg-revision", str(int(revision)).encode()),
+        (b"tenantcfg-store", store.encode()),
+    )
 
 
 def require_json(request: Request) -> None:
@@ -255,6 +266,8 @@ def require_json(request: Request) -> None:
         Problem: ``invalid_content_type``.
     """
     kind = request.one(b"content-type") or b""
+    if kind == JSON[1]:
+        return
     if kind.partition(b";")[0].strip().lower() != b"application/json":
         raise Problem("invalid_content_type", "Content-Type is not application/json")
 
@@ -263,27 +276,34 @@ def _single(judged: Judged) -> Answer:
     (outcome,) = judged.outcomes
     if isinstance(outcome, Barred):
         raise _barred(stamped(judged.snapshot))
-    if isinstance(outcome, Permit):
-        return Answer(200, _PERMITTED, (JSON, NO_STORE, *stamped(judged.snapshot)))
-    return answered(_decision(outcome, reasons=True), headers=stamped(judged.snapshot))
+    return _said(_decision(outcome, reasons=True), judged)
+
+
+def _said(body: bytes, judged: Judged) -> Answer:
+    return Answer(200, body, (JSON, NO_STORE, *stamped(judged.snapshot)))
 
 
 def _barred(headers: Headers = ()) -> Problem:
     return Problem("forbidden", "this key may not ask about this tenant", headers)
 
 
-def _decision(outcome: Outcome | Problem, *, reasons: bool) -> dict[str, Any]:
+def _decision(outcome: Outcome | Problem, *, reasons: bool) -> bytes:
     """One decision on the wire (check R1, R2, W24)."""
     match outcome:
         case Permit():
-            return {"decision": True}
+            return _PERMITTED
         case Deny(reason=reason):
-            return {"decision": False, "context": {"reason": reason}} if reasons else _DENIED
+            return _denial(reason) if reasons else _DENIED
         case Barred():
             return _decision(_barred(), reasons=reasons)
         case Problem():
             error = {"status": outcome.status, "message": outcome.message}
-            return {"decision": False, "context": {"error": error}}
+            return written({"decision": False, "context": {"error": error}})
+
+
+@cache
+def _denial(reason: Reason) -> bytes:
+    return written({"decision": False, "context": {"reason": reason}})
 
 
 def _cut(outcomes: Sequence[Outcome | Problem], semantic: Semantic) -> Sequence[Outcome | Problem]:

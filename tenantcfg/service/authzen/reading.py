@@ -6,13 +6,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from msgspec import Struct
 
 from tenantcfg.service.authzen.model import Action, Entity, Question, Sought
-from tenantcfg.service.http import Problem
+from tenantcfg.service.http import Problem, strict_json
+from tenantcfg.service.plain_json import Plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["Batch", "Paging", "Semantic", "batch_of", "paging_of", "question_of", "sought_of"]
 
@@ -52,13 +55,45 @@ class Paging:
     limit: int | None
 
 
-def question_of(members: Mapping[str, Any]) -> Question:
+class _WholeItems(Struct, omit_defaults=True):
+    """A batch without defaults, of items that are questions all."""
+
+    evaluations: list[Question]
+    options: dict[str, Any] = {}
+
+
+_QUESTION: Final = Plain(Question)
+_WHOLE_ITEMS: Final = Plain(_WholeItems)
+
+
+def question_of(body: bytes) -> Question:
     """
-    The question that *members* ask.
+    The question that *body* asks.
 
     Raises:
-        Problem: ``invalid_request``, naming the first member that is missing or wrong.
+        Problem: ``invalid_json``; ``invalid_request``, naming the first member that is missing or
+            wrong.
     """
+    return _QUESTION.read(body) or _question(strict_json(body))
+
+
+def batch_of(body: bytes, most: int) -> Batch | Question:
+    """
+    The batch that *body* is, or the single question that it is without items (check W18).
+
+    Raises:
+        Problem: as `question_of`: it is wrong as a whole. A wrong item stands in its place.
+    """
+    whole = _WHOLE_ITEMS.read(body)
+    if whole is not None and whole.evaluations:
+        return _batch(whole.options, whole.evaluations, whole.evaluations, most)
+    members = strict_json(body)
+    items = members.get("evaluations", [])
+    batch = _batch(members.get("options", {}), items, _items(members, items), most)
+    return batch if items else _question(members)
+
+
+def _question(members: Mapping[str, Any]) -> Question:
     return Question(
         _entity(members, "subject"),
         _action(members, "action"),
@@ -67,32 +102,19 @@ def question_of(members: Mapping[str, Any]) -> Question:
     )
 
 
-def batch_of(members: Mapping[str, Any], most: int) -> Batch | None:
-    """
-    The batch that *members* are; None: it has no items, and is a single question (check W18).
-
-    Raises:
-        Problem: ``invalid_request``: it is wrong as a whole. A wrong item stands in its place.
-    """
-    options = members.get("options", {})
+def _batch(options: object, items: object, read: Iterable[Question | Problem], most: int) -> Batch:
+    """The batch of *items*, which *read* makes questions of once all else has been judged."""
     if not isinstance(options, dict):
         raise _wrong("options", "an object")
     semantic = options.get("evaluations_semantic", Semantic.EXECUTE_ALL)
     # A tuple: what was sent may be a list, which no set can be asked about.
     if semantic not in tuple(Semantic):
         raise _wrong("options.evaluations_semantic", f"one of {', '.join(Semantic)}")
-    items = members.get("evaluations", [])
     if not isinstance(items, list):
         raise _wrong("evaluations", "an array")
     if len(items) > most:
         raise Problem("invalid_request", f"evaluations has more than {most} items")
-    if not items:
-        return None
-    return Batch(
-        list(_items(members, items)),
-        Semantic(semantic),
-        options.get("include_reasons") is True,
-    )
+    return Batch(list(read), Semantic(semantic), options.get("include_reasons") is True)
 
 
 def _items(defaults: Mapping[str, Any], items: Sequence[object]) -> Iterator[Question | Problem]:

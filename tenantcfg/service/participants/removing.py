@@ -41,8 +41,12 @@ ORDERED: Final = 4.0
 """Seconds that a removal may take."""
 STAYED: Final = 3.0
 """Seconds that the controller may take to say what became of an order."""
-LEFT: Final = 30.0
-"""Seconds after which a removal that is still open is nobody's any more."""
+LEFT: Final = 12.0
+"""
+Seconds after which a removal that is still open is nobody's any more.
+
+Longer than it may be at work: ordered, asked after, and settled behind another writer.
+"""
 PAUSE: Final = 60.0
 """Seconds between two looks at what is open."""
 
