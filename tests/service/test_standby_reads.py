@@ -164,6 +164,22 @@ def until(true: Callable[[], bool]) -> None:
         rest.wait(0.02)
 
 
+def answered(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """
+    What *ask* gets once it is answered, as its Retry-After says to go on asking.
+
+    A standby that is slow for once is not asked for half a second: a busy machine may do that.
+    """
+    got: list[httpx.Response] = []
+
+    def is_answered() -> bool:
+        got.append(ask())
+        return got[-1].status_code != 503
+
+    until(is_answered)
+    return got[-1]
+
+
 def caught_up(pair: Pair) -> None:
     """Wait until the standby is where the primary is."""
     head = pair.head()
@@ -245,12 +261,12 @@ def test_who_names_a_revision_is_answered_when_the_primary_is_down(pair: Pair) -
     head = pair.head()
     assert pair.ask(head).json() == {"decision": True}
     with stopped(pair.primary):
-        answered = pair.ask(head)
+        permitted = answered(lambda: pair.ask(head))
 
-        assert (answered.status_code, answered.json()) == (200, {"decision": True})
-        assert answered.headers["Tenantcfg-Revision"] == str(head)
-        assert "Tenantcfg-Lag" not in answered.headers
-        assert pair.ask(head, app=OTHER).json()["decision"] is False
+        assert (permitted.status_code, permitted.json()) == (200, {"decision": True})
+        assert permitted.headers["Tenantcfg-Revision"] == str(head)
+        assert "Tenantcfg-Lag" not in permitted.headers
+        assert answered(lambda: pair.ask(head, app=OTHER)).json()["decision"] is False
         for strict in (pair.ask(), pair.ask(0), pair.ask(head + 1), pair.proxied(head)):
             assert (strict.status_code, strict.json()["error"]) == (503, "unavailable")
             assert strict.headers["Retry-After"] == "1"
@@ -293,7 +309,8 @@ def test_a_batch_is_answered_as_a_question_is_and_a_search_by_the_primary(pair: 
         found = client.post("/access/v1/search/subject", json=search)
         assert found.json()["results"] == [{"type": "application", "id": APP.value}]
         with stopped(pair.primary):
-            batch = client.post("/access/v1/evaluations", json={**body, "evaluations": items})
+            asked = {**body, "evaluations": items}
+            batch = answered(lambda: client.post("/access/v1/evaluations", json=asked))
             found = client.post("/access/v1/search/subject", json=search)
     decisions = [one["decision"] for one in batch.json()["evaluations"]]
     assert (batch.headers["Tenantcfg-Revision"], decisions) == (str(head), [True, False, True])
