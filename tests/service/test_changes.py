@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -10,7 +9,7 @@ import socket
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx
@@ -34,6 +33,7 @@ from tenantcfg.service.askers import Anybody
 from tenantcfg.service.changes import changes
 from tenantcfg.service.settings import Bind, ServiceSettings
 from tenantcfg.store import admin
+from tests.service.followed import PATIENCE, Event, bearer, events_of, followed
 from tests.service.served import Layer, Service, behind_server
 from tests.stores import BY, HOUR, a_key
 
@@ -47,14 +47,6 @@ if TYPE_CHECKING:
 ONE, TWO, THREE = TenantId("one"), TenantId("two"), TenantId("three")
 A, B, C = AppId("a"), AppId("b"), AppId("c")
 NOBODY = "tcfg_aaaaaaaaaaaa_" + "A" * 43
-PATIENCE: Final = 60.0
-
-
-@dataclass(frozen=True)
-class Event:
-    kind: str
-    id: str | None
-    data: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -76,7 +68,7 @@ class Served:
         """The answer to a request that is not to become a stream."""
         return httpx.get(
             f"{self.url}/changes{query}",
-            headers={**_bearer(key), **{k.replace("_", "-"): v for k, v in headers.items()}},
+            headers={**bearer(key), **{k.replace("_", "-"): v for k, v in headers.items()}},
             timeout=PATIENCE,
         )
 
@@ -85,32 +77,9 @@ class Served:
 def following(
     url: str, key: str | None, after: int | str | None, *, last: int | str | None = None
 ) -> Iterator[Iterator[Event]]:
-    query = "" if after is None else f"?after={after}"
-    headers = _bearer(key) | ({} if last is None else {"last-event-id": str(last)})
-    with (
-        httpx.Client(timeout=PATIENCE) as client,
-        client.stream("GET", f"{url}/changes{query}", headers=headers) as response,
-    ):
-        assert response.status_code == 200, response.read()
-        assert response.headers["content-type"] == "text/event-stream"
-        assert response.headers["cache-control"] == "no-store"
-        yield events_of(response.iter_lines())
-
-
-def _bearer(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"authorization": f"Bearer {key}"}
-
-
-def events_of(lines: Iterable[str]) -> Iterator[Event]:
-    """The events in *lines*, as the standard of server-sent events reads them."""
-    fields: dict[str, str] = {}
-    for line in lines:
-        if line:
-            name, _, value = line.partition(":")
-            fields[name] = value.removeprefix(" ")
-        elif "data" in fields:
-            yield Event(fields["event"], fields.get("id"), json.loads(fields["data"]))
-            fields = {}
+    with followed(f"{url}/changes", key, after, last) as (headers, events):
+        assert headers["cache-control"] == "no-store"
+        yield events
 
 
 def change_in(events: Iterator[Event]) -> Event:
@@ -290,7 +259,7 @@ def test_a_first_heartbeat_comes_at_once(served: Served) -> None:
 def test_a_stream_says_of_which_store_it_is_and_how_far_that_is(served: Served) -> None:
     key, head = key_of(served), fresh(served)
     url = f"{served.url}/changes?after=0"
-    headers = {**_bearer(key), "x-request-id": "r-1"}
+    headers = {**bearer(key), "x-request-id": "r-1"}
     with httpx.stream("GET", url, headers=headers, timeout=PATIENCE) as response:
         said = response.headers
     assert (said["tenantcfg-revision"], said["tenantcfg-store"], said["x-request-id"]) == (
@@ -363,7 +332,7 @@ def test_who_is_not_known_is_told_so_and_only_get_is_answered(file_served: Serve
         answer = file_served.get(key, "?after=0")
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == 'Bearer realm="tenantcfg"'
-    answer = httpx.post(f"{file_served.url}/changes?after=0", headers=_bearer(key_of(file_served)))
+    answer = httpx.post(f"{file_served.url}/changes?after=0", headers=bearer(key_of(file_served)))
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
 
 
@@ -785,7 +754,7 @@ def test_a_database_that_stops_is_the_end_of_a_stream_which_goes_on_behind_it(
                 # Nothing that it has not sent is called sent.
                 assert last == Event("end", None, {"reason": "unavailable", "through": at + 1})
                 assert list(events) == []
-            headers = _bearer(key)
+            headers = bearer(key)
             refused = httpx.get(
                 f"{service.url}/changes?after={at}", headers=headers, timeout=PATIENCE
             )

@@ -31,6 +31,7 @@ from tenantcfg.meetings import (
 from tenantcfg.service.askers import KeyHolders
 from tenantcfg.service.roster import roster
 from tenantcfg.service.settings import Bind, ServiceSettings
+from tests.service.followed import PATIENCE, Event, bearer, followed
 from tests.service.served import behind_server
 from tests.service.wire import CLOSE, exchange, request
 from tests.stores import APP, BY, a_grant, a_key
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from tests.templates import FileTemplate, TablesTemplate
 
 ONE, TWO = TenantId("one"), TenantId("two/ü")
-PATIENCE: Final = 60.0
 HEARTBEAT: Final = 0.5
 _ids = (f"c-{number}" for number in itertools.count(1))
 
@@ -73,39 +73,9 @@ class Door:
         self, key: str, after: int, *, last: int | None = None
     ) -> Iterator[Iterator[Event]]:
         """The events of a stream of removals."""
-        headers = bearer(key) | ({} if last is None else {"last-event-id": str(last)})
-        address = f"{self.url}/removals?after={after}"
-        with (
-            httpx.Client(timeout=PATIENCE) as client,
-            client.stream("GET", address, headers=headers) as response,
-        ):
-            assert response.status_code == 200, response.read()
-            assert response.headers["content-type"] == "text/event-stream"
-            assert response.headers["tenantcfg-store"] == self.store.store_id
-            yield events_of(response.iter_lines())
-
-
-@dataclass(frozen=True)
-class Event:
-    kind: str
-    id: str | None
-    data: dict[str, Any]
-
-
-def events_of(lines: Iterable[str]) -> Iterator[Event]:
-    """The events in *lines*, as the standard of server-sent events reads them."""
-    fields: dict[str, str] = {}
-    for line in lines:
-        if line:
-            name, _, value = line.partition(":")
-            fields[name] = value.removeprefix(" ")
-        elif "data" in fields:
-            yield Event(fields["event"], fields.get("id"), json.loads(fields["data"]))
-            fields = {}
-
-
-def bearer(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"authorization": f"Bearer {key}"}
+        with followed(f"{self.url}/removals", key, after, last) as (headers, events):
+            assert headers["tenantcfg-store"] == self.store.store_id
+            yield events
 
 
 def removal_in(events: Iterator[Event]) -> dict[str, Any]:
