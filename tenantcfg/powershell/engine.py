@@ -268,7 +268,6 @@ class _Evaluator(ABC):
         return UNKNOWN if collected is None else _as_one(collected)
 
     def _hashtable(self, node: HashtableNode) -> Value:
-        entries: list[tuple[Value, Value]] = []
         table = Hashtable()
         for entry in node.entries:
             key = self.value(entry.key)
@@ -279,7 +278,7 @@ class _Evaluator(ABC):
                 return UNKNOWN
             if key is None or key is NOTHING:
                 raise StatementFailed(_hash_error("InvalidNullKey", _NULL_KEY, entry.key))
-            if key in table:
+            if not table.add(key, value):
                 raise StatementFailed(
                     _hash_error(
                         "DuplicateKeyInHashLiteral",
@@ -287,8 +286,6 @@ class _Evaluator(ABC):
                         entry.key,
                     )
                 )
-            entries.append((key, value))
-            table = Hashtable(entries)
         return table
 
 

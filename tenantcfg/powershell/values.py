@@ -101,6 +101,11 @@ class Hashtable:
     def __contains__(self, key: object) -> bool:
         return _folded(key) in self._entries
 
+    def add(self, key: Value, value: Value) -> bool:
+        """Put one entry more into it, unless one has this key already; whether it did."""
+        entry = key, value
+        return self._entries.setdefault(_folded(key), entry) is entry
+
     def __len__(self) -> int:
         return len(self._entries)
 
