@@ -73,8 +73,14 @@ class Service:
                 return line
 
     def __enter__(self) -> Self:
-        while "addresses" not in self.ready:
-            self.ready = self.until("listening")
+        try:
+            while "addresses" not in self.ready:
+                self.ready = self.until("listening")
+        except BaseException:
+            # Else it is found in the middle of another test.
+            self._process.kill()
+            self.ended()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -43,7 +43,7 @@ def test_one_key_that_is_revoked_is_nobodys_and_a_file_that_is_gone_answers_none
     with Store.open(made_sqlite_url) as store:
         a_grant(store)
         keys = [a_key(store, name).text for name in ("one", "two")] * (AT_ONCE // 2)
-        with Service("--store", made_sqlite_url) as service:
+        with Service("--store", made_sqlite_url, "--bind", "127.0.0.1:0") as service:
             assert asked(service.url, keys) == [200] * AT_ONCE
 
             store.revoke_key("two", by=BY)
