@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import sys
 import time
@@ -46,7 +47,9 @@ FOREIGN = (
     "LANGUAGE",
     "NO_COLOR",
     "FORCE_COLOR",
+    "PYTHONDONTWRITEBYTECODE",
     "PYTHONPATH",
+    "PYTHONUNBUFFERED",
     "PYTHONWARNINGS",
 )
 
@@ -87,9 +90,9 @@ def pytest_testnodedown(node: WorkerController) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of proxies, SDKs and Janus that are not here, or not asked for."""
+    """Leave out the tests of programs that are not here, or not asked for."""
     said = []
-    for leave_out in (_proxies, _sdks, _janus):
+    for leave_out in (_proxies, _sdks, _janus, _pages):
         outside, why = leave_out(config, items)
         if outside:
             items[:] = [item for item in items if item not in outside]
@@ -146,6 +149,19 @@ def _janus(_: pytest.Config, items: list[pytest.Item]) -> tuple[list[pytest.Item
         outside = [item for item, needed in of_janus.items() if "served" in needed]
         return outside, f"Janus behind nginx left out (nginx is {why})"
     return [], ""
+
+
+def _pages(_: pytest.Config, items: list[pytest.Item]) -> tuple[list[pytest.Item], str]:
+    if shutil.which("curl"):
+        return [], ""
+    outside: list[pytest.Item] = [
+        item
+        for item in items
+        if isinstance(item, pytest.Function)
+        and item.originalname == "test_the_commands_of_a_page_print_what_it_shows"
+        and "curl" in Path(str(item.callspec.params["path"])).read_text(encoding="utf-8")
+    ]
+    return outside, f"{len(outside)} pages of the docs left out (curl is not installed)"
 
 
 @pytest.fixture(scope="session")

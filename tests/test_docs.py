@@ -106,8 +106,6 @@ def test_the_commands_of_a_page_print_what_it_shows(
     if NEEDS_POSTGRESQL in path.read_text(encoding="utf-8"):
         monkeypatch.setenv("POSTGRESQL", request.getfixturevalue("postgresql_url"))
     monkeypatch.setenv("NO_COLOR", "1")
-    # A page starts the program many times, and a reader's is compiled once.
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     monkeypatch.chdir(home)
     with Terminal(home) as terminal:
         document = SYBIL.parse(path)

@@ -419,7 +419,9 @@ def tenantcfg() -> None:
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the program on *argv* (the process's own without it) and leave with its exit code."""
     _open_streams()
-    sys.exit(run(sys.argv[1:] if argv is None else argv))
+    code = run(sys.argv[1:] if argv is None else argv)
+    _let_go_of_streams()
+    sys.exit(code)
 
 
 def _open_streams() -> None:
@@ -437,6 +439,15 @@ def _open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _let_go_of_streams() -> None:
+    """Drop what cannot be written: the interpreter, which would try again, ends with 120 then."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def run(argv: Sequence[str]) -> int:
     """Run the program on *argv*; its exit code. Every error ends here, as one line."""
     told, code = Run(), int(Exit.DONE)
@@ -445,10 +456,10 @@ def run(argv: Sequence[str]) -> int:
         code = int(result) if isinstance(result, int) else code
         sys.stdout.flush()
     except _ReaderGone:
+        # Whoever reads has gone, which makes no denial a permit: the exit code stays what it is.
         code = told.unread
-        _leave_unread()
     except BrokenPipeError:
-        _leave_unread()
+        pass
     except BaseException as why:  # noqa: BLE001 - each kind ends in its exit code, or goes on
         return _ended(told, why, argv)
     return code
@@ -532,9 +543,3 @@ def _usage_hint(why: Exception) -> str:
 
 def _os_error(why: OSError) -> str:
     return f"the system refused: '{why.filename}': {why.strerror or why}"
-
-
-def _leave_unread() -> None:
-    # Whoever reads has gone, which makes no denial a permit: the exit code stays what it is.
-    # Only keep the interpreter from complaining when it flushes.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,13 +19,16 @@ def _unread(*argv: str, at_once: bool = False) -> int:
     """The exit code of the program when nobody reads what it prints, at the end or at once."""
     reading, writing = os.pipe()
     os.close(reading)
-    # As users have it: with a buffer that is written at the end.
-    env = {key: value for key, value in surroundings().items() if key != "PYTHONUNBUFFERED"}
-    env |= {"PYTHONUNBUFFERED": "1"} if at_once else {}
+    env = _written(at_once=at_once)
     try:
         return subprocess.run([*PROGRAM, *argv], stdout=writing, check=False, env=env).returncode
     finally:
         os.close(writing)
+
+
+def _written(*, at_once: bool) -> dict[str, str]:
+    """The environment of a program whose output has a buffer, as users have it, or has none."""
+    return surroundings({"PYTHONUNBUFFERED": "1"} if at_once else {})
 
 
 @pytest.mark.parametrize("at_once", [False, True])
@@ -44,12 +47,14 @@ def test_whoever_read_enough_of_a_list_may_go(
     assert _unread(*line, at_once=at_once) == 0
 
 
-def test_a_change_that_cannot_be_told_is_made_and_said_to_be(two_apps: Path) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_change_that_cannot_be_told_is_made_and_said_to_be(
+    two_apps: Path, *, at_once: bool
+) -> None:
+    env = _written(at_once=at_once)
     argv = [*PROGRAM, SET, APPS, f'@{{Add="{APP}"}}', "-o", "json"]
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
-        said = subprocess.run(
-            argv, stdout=full, stderr=subprocess.PIPE, check=False, env=surroundings()
-        )
+        said = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, check=False, env=env)
     assert said.returncode == 1
     assert b"output_lost" in said.stderr
     assert run("check", "--tenant", "contoso", "--app", APP).code == 0
@@ -65,10 +70,12 @@ def test_closed_streams_are_as_good_as_dev_null(closed: tuple[int, ...], two_app
         assert done.returncode == code
 
 
-def test_talk_that_nobody_hears_undoes_nothing(two_apps: Path) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_talk_that_nobody_hears_undoes_nothing(two_apps: Path, *, at_once: bool) -> None:
+    env = _written(at_once=at_once)
     argv = [*PROGRAM, SET, APPS, f'@{{Add="{APP}"}}']
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
-        assert subprocess.run(argv, stderr=full, check=False, env=surroundings()).returncode == 0
+        assert subprocess.run(argv, stderr=full, check=False, env=env).returncode == 0
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl", "yaml", "csv", "table", "list"])
